@@ -1,0 +1,224 @@
+"""Probabilities, mask and key in; one decision a row with its exact propensity out.
+
+A policy never samples and never computes a propensity: this file does it once for everyone,
+after masking and after the exploration floor, keyed by (secret, decision id) so that the same
+decision drawn twice is the same decision. DESIGN §4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.actions import HOLD, Request, item_position, slot_position
+from bandit.draws import Stream, uniforms
+from bandit.errors import BadInputError, StateError, expect_shape
+from bandit.floor import Floor, apply_floor, check_pmf
+
+__all__ = [
+    "ID_BITS",
+    "Decisions",
+    "Mode",
+    "Stamp",
+    "decide",
+    "decision_ids",
+    "draw_actions",
+    "with_executed",
+]
+
+ID_BITS = 22
+
+
+class Mode(IntEnum):
+    """Under which regime a decision was made; values are stored in the log."""
+
+    LIVE = 0
+    HOLDOUT = 1
+    SHADOW = 2
+    LOG_ONLY = 3
+    ESTIMATE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What a batch of decisions was made with: versions, floor and log position."""
+
+    policy: str
+    state_seq: int
+    floor: Floor
+    encoder: str = ""
+    scheme: str = ""
+    campaign: str = ""
+    topic: str = "offers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """N decisions: the plan, its exact propensity, and all it was drawn from."""
+
+    decision_id: NDArray[np.int64]  # (N,) time-ordered
+    request: Request
+    pmf: NDArray[np.float64]  # (N, A) as drawn from: after mask and floor
+    planned: NDArray[np.int64]  # (N,) action
+    executed: NDArray[np.int64]  # (N,) action; differs under holdout and shadow
+    propensity: NDArray[np.float64]  # (N,) P(planned)
+    p_send: NDArray[np.float64]  # (N,) 1 − P(hold)
+    p_item: NDArray[np.float64]  # (N,) P(planned item), over all its slots; P(hold) for hold
+    p_slot: NDArray[np.float64]  # (N,) P(planned slot), over all items; P(hold) for hold
+    mode: NDArray[np.uint8]  # (N,)
+    stamp: Stamp
+
+    @property
+    def n_rows(self) -> int:
+        """Number of decisions N."""
+        return len(self.decision_id)
+
+    @property
+    def is_send(self) -> NDArray[np.bool_]:
+        """True where the plan is to send, (N,)."""
+        return np.asarray(self.planned != HOLD)
+
+    @property
+    def item(self) -> NDArray[np.int64]:
+        """Item id of the plan, −1 for hold, (N,)."""
+        position = item_position(self.planned, n_slots=self.request.n_slots)
+        chosen = self.request.items[np.arange(self.n_rows), np.maximum(position, 0)]
+        return np.where(position < 0, -1, chosen)
+
+    @property
+    def slot(self) -> NDArray[np.int64]:
+        """Slot of the plan, −1 for hold, (N,)."""
+        return slot_position(self.planned, n_slots=self.request.n_slots)
+
+    @property
+    def slot_start_ms(self) -> NDArray[np.int64]:
+        """When the plan is to be sent; the decision time for hold, (N,)."""
+        start = self.request.grid.start_ms[np.arange(self.n_rows), np.maximum(self.slot, 0)]
+        return np.where(self.is_send, start, self.request.at_ms)
+
+    @property
+    def item_features(self) -> NDArray[np.float64]:
+        """Features of the planned item, zeros for hold, (N, Di)."""
+        position = np.maximum(item_position(self.planned, n_slots=self.request.n_slots), 0)
+        chosen = self.request.item_features[np.arange(self.n_rows), position]
+        return np.asarray(chosen * self.is_send[:, None])
+
+    @property
+    def slot_features(self) -> NDArray[np.float64]:
+        """Features of the planned slot, zeros for hold, (N, Ds)."""
+        chosen = self.request.slot_features[np.arange(self.n_rows), np.maximum(self.slot, 0)]
+        return np.asarray(chosen * self.is_send[:, None])
+
+
+def decision_ids(at_ms: NDArray[np.int64], *, first: int = 0) -> NDArray[np.int64]:
+    """Time-ordered 63-bit ids: 41 bits of milliseconds, then 22 bits of a running number.
+
+    Parameters
+    ----------
+    at_ms : ndarray, (N,)
+        Decision times since the epoch.
+    first : int
+        Running number of the first row; the caller counts on from batch to batch.
+    """
+    if len(at_ms) > 1 << ID_BITS:
+        raise BadInputError(
+            f"expected at most {1 << ID_BITS} decisions a batch, got {len(at_ms)}: split the batch"
+        )
+    if (np.asarray(at_ms) < 0).any() or (np.asarray(at_ms) >= 1 << 41).any():
+        raise BadInputError("expected decision times between 1970 and 2039, in milliseconds")
+    running = (first + np.arange(len(at_ms), dtype=np.int64)) & ((1 << ID_BITS) - 1)
+    return np.asarray((np.asarray(at_ms, np.int64) << ID_BITS) | running)
+
+
+def draw_actions(
+    pmf: NDArray[np.float64], decision_id: NDArray[np.int64], *, key: int
+) -> NDArray[np.int64]:
+    """Draw one action a row by inverting its cumulative pmf; the same key draws the same.
+
+    Parameters
+    ----------
+    pmf : ndarray, (N, A)
+        Distributions; an action of probability zero is never drawn.
+    decision_id : ndarray, (N,)
+        What the draw is keyed by, with ``key``.
+    key : int
+        The deployment's secret.
+    """
+    cumulative = np.cumsum(pmf, axis=1)
+    target = uniforms(key, decision_id, stream=Stream.DECIDE) * cumulative[:, -1]
+    drawn = (cumulative <= target[:, None]).sum(axis=1)
+    # A product that rounds up to the total would point past the last possible action.
+    last_possible = pmf.shape[1] - 1 - np.argmax(pmf[:, ::-1] > 0, axis=1)
+    return np.asarray(np.minimum(drawn, last_possible), np.int64)
+
+
+def decide(
+    pmf: NDArray[np.float64],
+    request: Request,
+    *,
+    key: int,
+    stamp: Stamp,
+    decision_id: NDArray[np.int64],
+    mode: NDArray[np.uint8] | None = None,
+) -> Decisions:
+    """Apply the floor, draw once a row, and keep the exact propensities.
+
+    Parameters
+    ----------
+    pmf : ndarray, (N, A)
+        The policy's distribution over unmasked actions.
+    request : Request
+        What the policy saw.
+    key : int
+        The deployment's secret, under which draws are reproducible.
+    stamp : Stamp
+        Versions and floor.
+    decision_id : ndarray, (N,)
+        Ids, see :func:`decision_ids`.
+    mode : ndarray of uint8, (N,), optional
+        Regime of each row (:class:`Mode`), live by default; holdout and shadow rows keep their
+        plan and execute hold.
+
+    Raises
+    ------
+    BadPmfError
+        Where ``pmf`` is not a distribution over unmasked actions.
+    StateError
+        For rows of mode *estimate*, which have no draw and no id.
+    """
+    expect_shape("decision_id", decision_id, (request.n_rows,), "one id a row")
+    mode = np.zeros(request.n_rows, np.uint8) if mode is None else np.asarray(mode, np.uint8)
+    expect_shape("mode", mode, (request.n_rows,), "one mode a row")
+    if (mode == Mode.ESTIMATE).any():
+        raise StateError("expected rows to decide, got mode 'estimate': call policy.estimate")
+    mask = request.mask
+    check_pmf(pmf, mask)
+    drawn_from = apply_floor(pmf, mask, n_slots=request.n_slots, floor=stamp.floor)
+    planned = draw_actions(drawn_from, decision_id, key=key)
+    rows = np.arange(request.n_rows)
+    sends = drawn_from[:, 1:].reshape(request.n_rows, request.n_items, request.n_slots)  # (N, K, S)
+    item = item_position(planned, n_slots=request.n_slots)
+    slot = slot_position(planned, n_slots=request.n_slots)
+    hold = drawn_from[:, HOLD]
+    return Decisions(
+        decision_id=np.asarray(decision_id, np.int64),
+        request=request,
+        pmf=drawn_from,
+        planned=planned,
+        executed=np.where((mode == Mode.HOLDOUT) | (mode == Mode.SHADOW), HOLD, planned),
+        propensity=drawn_from[rows, planned],
+        p_send=1.0 - hold,
+        p_item=np.where(item < 0, hold, sends[rows, np.maximum(item, 0)].sum(axis=1)),
+        p_slot=np.where(slot < 0, hold, sends[rows, :, np.maximum(slot, 0)].sum(axis=1)),
+        mode=mode,
+        stamp=stamp,
+    )
+
+
+def with_executed(decisions: Decisions, executed: NDArray[np.int64]) -> Decisions:
+    """Return the decisions with what was executed at dispatch; the plan stays as it is."""
+    expect_shape("executed", executed, (decisions.n_rows,), "one action a row")
+    return replace(decisions, executed=executed)

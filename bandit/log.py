@@ -1,0 +1,195 @@
+"""The decision log: appended before anything is carried out, read whole or refused.
+
+Decisions enter, one Parquet file a flush leaves, each written aside and moved into place when
+durable; a table in log order comes back. The log is the truth: what a learner has consumed is
+rebuilt from it. Format: Apache Parquet with the versioned schema of :mod:`bandit.log_schema`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bandit.decide import Decisions
+from bandit.errors import ForeignFileError, StateError
+from bandit.log_schema import KIND, SCHEMA, VERSION, table_of
+
+__all__ = ["LogWriter", "logged_hash", "pmf_of", "read_log"]
+
+
+@dataclass(slots=True)
+class LogWriter:
+    """Appends decisions to a folder of Parquet files.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files go; made if absent. Files of earlier writers stay, numbers go on.
+    keeps_pmf : bool
+        False leaves the pmf out; the propensities stay.
+    batches_a_file : int
+        How many batches are gathered into one file. With 1, the default, decisions are
+        durable when :meth:`append` returns; with more, when :meth:`flush` or the context
+        manager's end returns.
+    """
+
+    folder: Path
+    keeps_pmf: bool = True
+    batches_a_file: int = 1
+    _waiting: list[pa.Table] = field(init=False, default_factory=list)
+    _batch: int = field(init=False, default=0)
+    _file: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files = _files(self.folder)
+        if files:
+            self._file = 1 + int(files[-1].stem.removeprefix("decisions-"))
+            self._batch = 1 + int(_read(files[-1])["batch"][-1].as_py())
+
+    def append(self, decisions: Decisions) -> None:
+        """Take one batch; see ``batches_a_file`` for when it is durable."""
+        self._waiting.append(table_of(decisions, batch=self._batch, keeps_pmf=self.keeps_pmf))
+        self._batch += 1
+        if len(self._waiting) >= self.batches_a_file:
+            self.flush()
+
+    def flush(self) -> None:
+        """Make everything appended so far durable."""
+        if not self._waiting:
+            return
+        path = self.folder / f"decisions-{self._file:06d}.parquet"
+        aside = path.with_suffix(".partial")
+        table = pa.concat_tables([t.unify_dictionaries() for t in self._waiting])
+        with aside.open("wb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        # The rename itself must survive a crash, not only the bytes.
+        directory = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        self._waiting.clear()
+        self._file += 1
+
+    def __enter__(self) -> LogWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.flush()
+
+
+def read_log(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a log file, or a folder of them, in log order.
+
+    Parameters
+    ----------
+    path : Path
+        A file or folder; files that a writer left unfinished are not looked at.
+    columns : list of str, optional
+        Which columns; all by default.
+
+    Raises
+    ------
+    ForeignFileError
+        For a truncated or foreign file, or one of another schema version, by name.
+    """
+    files = _files(path) if path.is_dir() else [path]
+    if not files:
+        raise ForeignFileError(f"expected decision log files in {path}, found none")
+    return pa.concat_tables([_read(file, columns) for file in files])
+
+
+def logged_hash(table: pa.Table) -> str:
+    """Hash of what a log says, whatever its files and chunks: equal logs, equal hashes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in table.column_names:
+        column = table[name]
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(pa.string())
+        digest.update(name.encode())
+        _digest(digest, column.combine_chunks())
+    return digest.hexdigest()
+
+
+def pmf_of(table: pa.Table, *, n_actions: int) -> NDArray[np.float64]:
+    """Stored pmfs as a matrix (N, A), exactly as they were drawn from.
+
+    Raises
+    ------
+    StateError
+        If the log was written without them.
+    """
+    actions = table["pmf_actions"].combine_chunks()
+    if actions.null_count:
+        raise StateError("expected stored pmfs, got a log written with keeps_pmf=False")
+    pmf = np.zeros((table.num_rows, n_actions))
+    counts = np.diff(np.asarray(actions.offsets))
+    rows = np.repeat(np.arange(table.num_rows), counts)
+    pmf[rows, np.asarray(actions.flatten())] = np.asarray(
+        table["pmf_values"].combine_chunks().flatten()
+    )
+    return pmf
+
+
+def _digest(digest: hashlib.blake2b, array: pa.Array) -> None:
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    digest.update(np.asarray(array.is_null()).tobytes())
+    if pa.types.is_list(array.type):
+        lengths = np.diff(np.asarray(array.offsets))
+        digest.update(lengths.astype(np.int64).tobytes())
+        _digest(digest, array.flatten())
+    elif pa.types.is_string(array.type):
+        encoded = array.dictionary_encode()
+        digest.update(repr(encoded.dictionary.to_pylist()).encode())
+        digest.update(np.asarray(encoded.indices.fill_null(-1)).tobytes())
+    elif pa.types.is_null(array.type):
+        digest.update(len(array).to_bytes(8, "little"))
+    else:
+        digest.update(np.asarray(array.fill_null(0)).tobytes())
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("decisions-*.parquet"))
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ForeignFileError(
+            f"expected {path} to be a whole decision log file, reading it failed: {error}"
+        ) from error
+    said = schema.metadata or {}
+    if said.get(b"kind") != KIND:
+        raise ForeignFileError(f"expected {path} to be a decision log, got another Parquet file")
+    if said.get(b"version") != VERSION:
+        raise ForeignFileError(
+            f"expected {path} to be of log version {VERSION.decode()}, got "
+            f"{said.get(b'version', b'none').decode()}: read it with the version that wrote it"
+        )
+    try:
+        table = pq.read_table(path, columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ForeignFileError(
+            f"expected {path} to be whole, reading it failed: {error}"
+        ) from error
+    wanted = [SCHEMA.field(name) for name in columns] if columns else list(SCHEMA)
+    return table.cast(pa.schema(wanted, metadata=SCHEMA.metadata))

@@ -1,0 +1,136 @@
+"""Every estimator × weighting an evidence allows, each with intervals and a verdict.
+
+An :class:`~bandit.ope.evidence.Evidence` enters; an Arrow table leaves, one row an estimate.
+Uplift against always holding comes from the same rows, because that is the question a push
+has to answer first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from bandit.draws import key_of
+from bandit.ope.diagnostics import diagnose
+from bandit.ope.estimators import direct, doubly_robust, ips, replay, snips
+from bandit.ope.evidence import Evidence, Weighting
+from bandit.ope.intervals import bootstrap, clustered, normal
+
+__all__ = ["evaluate", "terms_of", "uplift_against_hold"]
+
+Array = NDArray[np.float64]
+
+
+def evaluate(
+    evidence: Evidence, *, key: int, alpha: float = 0.05, n_bootstrap: int = 1000
+) -> pa.Table:
+    """Estimate the target's value in every way the evidence allows.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Columns of N logged decisions.
+    key : int
+        Seeds the bootstrap.
+    alpha : float
+        One minus the level of the intervals.
+    n_bootstrap : int
+        Resamples of users.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``estimator, weighting, value``, three intervals, overlap figures, ``verdict, why``.
+    """
+    rows = []
+    for (estimator, weighting), terms in terms_of(evidence).items():
+        rows.append(
+            {"estimator": estimator, "weighting": weighting.value}
+            | _interval_columns(
+                terms, evidence.cluster, key_of(key, estimator, weighting.value), alpha, n_bootstrap
+            )
+            | _overlap_columns(evidence, weighting)
+        )
+    return pa.Table.from_pylist(rows)
+
+
+def terms_of(evidence: Evidence) -> dict[tuple[str, Weighting], Array]:
+    """Terms of every estimator × weighting, (…, N) each."""
+    found: dict[tuple[str, Weighting], Array] = {}
+    for weighting in evidence.weightings:
+        weight = evidence.weight(weighting)
+        found["ips", weighting] = ips(weight, evidence.reward)
+        found["snips", weighting] = snips(weight, evidence.reward)
+        if evidence.baseline_logged is not None and evidence.baseline_target is not None:
+            found["dr", weighting] = doubly_robust(
+                weight,
+                evidence.reward,
+                baseline_logged=evidence.baseline_logged,
+                baseline_target=evidence.baseline_target,
+            )
+    if evidence.baseline_target is not None:
+        found["dm", Weighting.JOINT] = direct(evidence.baseline_target)
+    if np.ptp(evidence.propensity) <= 1e-9:
+        found["replay", Weighting.JOINT] = replay(
+            evidence.target, evidence.reward, propensity=evidence.propensity
+        )
+    return found
+
+
+def uplift_against_hold(
+    evidence: Evidence,
+    *,
+    is_hold: NDArray[np.bool_],
+    key: int,
+    alpha: float = 0.05,
+    n_bootstrap: int = 1000,
+) -> dict[str, Any]:
+    """What the target adds to always holding, self-normalised, from the same rows.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The target's evidence.
+    is_hold : ndarray of bool, (N,)
+        True where the logged action was hold; its propensity is P(hold).
+    """
+    hold_weight = np.where(is_hold, 1.0 / evidence.propensity, 0.0)
+    target_terms = snips(evidence.weight(Weighting.JOINT), evidence.reward)
+    terms = target_terms - snips(hold_weight, evidence.reward)
+    overlap = diagnose(evidence.weight(Weighting.JOINT), evidence.reward)
+    columns = _interval_columns(terms, evidence.cluster, key, alpha, n_bootstrap)
+    return columns | {"verdict": overlap.verdict.value, "why": overlap.why}
+
+
+def _interval_columns(
+    terms: Array, cluster: NDArray[np.int64], key: int, alpha: float, n_bootstrap: int
+) -> dict[str, float]:
+    low, high = normal(terms, alpha=alpha)
+    cluster_low, cluster_high = clustered(terms, cluster, alpha=alpha)
+    boot_low, boot_high = bootstrap(terms, cluster, key=key, n_resamples=n_bootstrap, alpha=alpha)
+    return {
+        "value": float(terms.mean()),
+        "normal_lower": float(low),
+        "normal_upper": float(high),
+        "clustered_lower": float(cluster_low),
+        "clustered_upper": float(cluster_high),
+        "bootstrap_lower": boot_low,
+        "bootstrap_upper": boot_high,
+    }
+
+
+def _overlap_columns(evidence: Evidence, weighting: Weighting) -> dict[str, Any]:
+    found = diagnose(evidence.weight(weighting), evidence.reward)
+    return {
+        "n_rows": found.n_rows,
+        "ess": found.ess,
+        "mean_weight": found.mean_weight,
+        "max_weight": found.max_weight,
+        "largest_share": found.largest_share,
+        "effective_hits": found.effective_hits,
+        "verdict": found.verdict.value,
+        "why": found.why,
+    }

@@ -1,0 +1,85 @@
+"""Intervals of a mean of terms: normal, clustered by user, and a clustered bootstrap.
+
+One term a row enters; (lower, upper) leaves. Rows of one user share their habits, so the
+clustered intervals are the honest ones. References: Liang and Zeger (1986) for the clustered
+standard error; Cameron, Gelbach and Miller (2008) for resampling whole clusters.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.draws import Stream, generator
+
+__all__ = ["bootstrap", "cluster_sums", "clustered", "clustered_error", "normal", "normal_error"]
+
+Array = NDArray[np.float64]
+_CHUNK = 128
+
+
+def normal_error(terms: Array) -> Array:
+    """Standard error of the mean of independent terms, (…, N) → (…)."""
+    return np.asarray(terms.std(axis=-1, ddof=1) / np.sqrt(terms.shape[-1]))
+
+
+def clustered_error(terms: Array, cluster: NDArray[np.int64]) -> Array:
+    """Standard error of the mean when rows of one cluster are dependent, (…, N) → (…)."""
+    centred = terms - terms.mean(axis=-1, keepdims=True)
+    sums = cluster_sums(centred, cluster)
+    n_clusters = sums.shape[-1]
+    correction = n_clusters / max(n_clusters - 1, 1)
+    return np.asarray(np.sqrt(correction * (sums**2).sum(axis=-1)) / terms.shape[-1])
+
+
+def normal(terms: Array, *, alpha: float = 0.05) -> tuple[Array, Array]:
+    """Normal interval of the mean of independent terms."""
+    return _around(terms.mean(axis=-1), normal_error(terms), alpha)
+
+
+def clustered(
+    terms: Array, cluster: NDArray[np.int64], *, alpha: float = 0.05
+) -> tuple[Array, Array]:
+    """Normal interval with the clustered standard error."""
+    return _around(terms.mean(axis=-1), clustered_error(terms, cluster), alpha)
+
+
+def bootstrap(
+    terms: Array,
+    cluster: NDArray[np.int64],
+    *,
+    key: int,
+    n_resamples: int = 1000,
+    alpha: float = 0.05,
+) -> tuple[float, float]:
+    """Percentile interval from resampled users; terms (N,) only.
+
+    Whole users are drawn with replacement; the mean of a resample is the ratio of its summed
+    terms to its number of rows.
+    """
+    sums = cluster_sums(terms, cluster)
+    sizes = cluster_sums(np.ones_like(terms), cluster)
+    rng = generator(key, stream=Stream.BOOTSTRAP)
+    means = np.empty(n_resamples)
+    for start in range(0, n_resamples, _CHUNK):
+        size = min(_CHUNK, n_resamples - start)
+        counts = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=size)
+        means[start : start + size] = (counts @ sums) / (counts @ sizes)
+    lower, upper = np.quantile(means, [alpha / 2, 1 - alpha / 2])
+    return float(lower), float(upper)
+
+
+def cluster_sums(terms: Array, cluster: NDArray[np.int64]) -> Array:
+    """Sum of terms of each cluster, (…, N) → (…, C), clusters in ascending order."""
+    if (np.diff(cluster) < 0).any():
+        order = np.argsort(cluster, kind="stable")
+        terms, cluster = terms[..., order], cluster[order]
+    starts = np.flatnonzero(np.diff(cluster, prepend=cluster[0] - 1))
+    return np.asarray(np.add.reduceat(terms, starts, axis=-1))
+
+
+def _around(value: Array, error: Array, alpha: float) -> tuple[Array, Array]:
+    reach = NormalDist().inv_cdf(1 - alpha / 2) * error
+    return np.asarray(value - reach), np.asarray(value + reach)

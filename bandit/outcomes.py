@@ -1,0 +1,267 @@
+"""Raw signals, and the scheme that later makes numbers of them.
+
+Outcomes arrive late, twice and in disorder; a :class:`RewardScheme` says which of them count
+for which component, in which window and at which weight. Responses carry a decision id;
+behaviour carries a user and a time and is joined by time, never by id. DESIGN §4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.errors import BadInputError, expect_shape
+from bandit.slots import DAY_MS
+
+__all__ = [
+    "ENGAGEMENT",
+    "UPLIFT",
+    "Component",
+    "Feedback",
+    "Kind",
+    "Outcomes",
+    "RewardScheme",
+    "no_outcomes",
+]
+
+
+class Kind(IntEnum):
+    """What happened; values are stored and never change. Below 32 responses, above behaviour."""
+
+    DELIVERED = 1
+    UNDELIVERED = 2
+    DISPLAYED = 3
+    CLICKED = 4
+    DISMISSED = 5
+    CANCELLED = 6
+    EXPIRED = 7
+    SUPERSEDED = 8
+    MATCHED = 9
+    SESSION = 32
+    CONVERTED = 33
+    REFUNDED = 34
+    UNSUBSCRIBED = 35
+    UNINSTALLED = 36
+
+    @property
+    def is_response(self) -> bool:
+        """True for what belongs to one decision by its id."""
+        return self < Kind.SESSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """M raw outcomes, in any order; a correction names the outcome whose value it replaces."""
+
+    outcome_id: NDArray[np.int64]  # (M,)
+    kind: NDArray[np.uint8]  # (M,)
+    user: NDArray[np.int64]  # (M,)
+    at_ms: NDArray[np.int64]  # (M,) when it happened
+    received_ms: NDArray[np.int64]  # (M,) when we heard of it
+    value: NDArray[np.float64]  # (M,) money or 1.0
+    decision_id: NDArray[np.int64]  # (M,) −1 for behaviour
+    corrects: NDArray[np.int64]  # (M,) outcome id, −1 for none
+
+    def __post_init__(self) -> None:
+        m = len(self.outcome_id)
+        for name in (
+            "kind",
+            "user",
+            "at_ms",
+            "received_ms",
+            "value",
+            "decision_id",
+            "corrects",
+        ):
+            expect_shape(name, getattr(self, name), (m,), "one entry an outcome")
+
+    @property
+    def n_rows(self) -> int:
+        """Number of outcomes M."""
+        return len(self.outcome_id)
+
+
+def no_outcomes() -> Outcomes:
+    """Return an empty table of outcomes."""
+    whole = np.zeros(0, np.int64)
+    return Outcomes(
+        outcome_id=whole,
+        kind=np.zeros(0, np.uint8),
+        user=whole,
+        at_ms=whole,
+        received_ms=whole,
+        value=np.zeros(0),
+        decision_id=whole,
+        corrects=whole,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One reward component: which outcomes it counts, how, for how long, at which weight.
+
+    Parameters
+    ----------
+    name : str
+        Unique in its scheme.
+    kinds : tuple of Kind
+        Outcomes that count; empty for a cost of the plan itself.
+    measure : {"any", "count", "value", "send"}
+        One if any came; how many came; their summed value; one for each planned send.
+    window_ms : int
+        How long outcomes count: after delivery or the planned slot for responses, after the
+        slot grid's end for behaviour.
+    weight : float
+        Worth of one unit in the unit of the scheme.
+    subtracts : tuple of Kind
+        Kinds that subtract, such as refunds under ``measure="value"``.
+    """
+
+    name: str
+    kinds: tuple[Kind, ...]
+    measure: Literal["any", "count", "value", "send"]
+    weight: float
+    window_ms: int = DAY_MS
+    subtracts: tuple[Kind, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.kinds) == (self.measure == "send"):
+            raise BadInputError(
+                f"expected component {self.name!r} to count outcomes or to be a cost of sending, "
+                f"got kinds {self.kinds} with measure {self.measure!r}"
+            )
+        if len({kind.is_response for kind in self.kinds}) > 1:
+            raise BadInputError(
+                f"expected component {self.name!r} to count responses or behaviour, got both: "
+                "responses are joined by id and behaviour by time; make two components"
+            )
+        if self.window_ms <= 0:
+            raise BadInputError(f"expected a window above 0 ms, got {self.window_ms}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardScheme:
+    """A stated objective: components and their weights, applied late.
+
+    Weights enter when a policy is asked for probabilities, not when it learns, so that they
+    can change without a reset.
+    """
+
+    name: str
+    objective: Literal["uplift", "engagement"]
+    components: tuple[Component, ...]
+
+    def __post_init__(self) -> None:
+        names = [component.name for component in self.components]
+        if len(set(names)) != len(names) or not names:
+            raise BadInputError(f"expected components of distinct names, got {names}")
+        responses = [
+            c.name for c in self.components if c.weight and any(k.is_response for k in c.kinds)
+        ]
+        if self.objective == "uplift" and responses:
+            raise BadInputError(
+                f"expected an uplift scheme to weigh behaviour and costs only, got {responses}: "
+                "responses pay a send for what would have come anyway; give them weight 0 or "
+                "call the scheme an engagement scheme"
+            )
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Weight of each component, (R,)."""
+        return np.array([component.weight for component in self.components])
+
+    @property
+    def n_components(self) -> int:
+        """Number of components R."""
+        return len(self.components)
+
+    def reward(self, components: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weighted sum of components, (…, R) → (…)."""
+        expect_shape("components", components.reshape(-1, components.shape[-1]), (-1, len(self)))
+        return np.asarray(components @ self.weights)
+
+    def __len__(self) -> int:
+        return len(self.components)
+
+
+_WEEK_MS = 7 * DAY_MS
+
+UPLIFT = RewardScheme(
+    name="uplift",
+    objective="uplift",
+    components=(
+        Component(name="session", kinds=(Kind.SESSION,), measure="count", weight=0.05),
+        Component(name="conversion", kinds=(Kind.CONVERTED,), measure="count", weight=1.0),
+        Component(
+            name="opt_out",
+            kinds=(Kind.UNSUBSCRIBED,),
+            measure="any",
+            weight=-3.0,
+            window_ms=_WEEK_MS,
+        ),
+        Component(
+            name="uninstall",
+            kinds=(Kind.UNINSTALLED,),
+            measure="any",
+            weight=-10.0,
+            window_ms=_WEEK_MS,
+        ),
+        Component(name="message", kinds=(), measure="send", weight=-0.0005),
+        Component(name="click", kinds=(Kind.CLICKED,), measure="any", weight=0.0),
+    ),
+)
+"""The default for reports and gates: behaviour, costs, and clicks at weight zero (assumed)."""
+
+ENGAGEMENT = RewardScheme(
+    name="engagement",
+    objective="engagement",
+    components=(
+        Component(name="click", kinds=(Kind.CLICKED,), measure="any", weight=1.0),
+        Component(name="dismissal", kinds=(Kind.DISMISSED,), measure="any", weight=-0.1),
+        Component(name="message", kinds=(), measure="send", weight=-0.0005),
+    ),
+)
+"""Clicks count. Never reported as uplift: it pays for what would have come anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """Decisions with outcome components, ready to learn from.
+
+    Components hold the expected final value given what is known so far; ``maturity`` is the
+    learned share of each that has arrived by now (1 when final). A row that is not yet final
+    comes again, under the same id, through ``Policy.revise``.
+    """
+
+    decision_id: NDArray[np.int64]  # (N,)
+    user: NDArray[np.int64]  # (N,)
+    at_ms: NDArray[np.int64]  # (N,)
+    is_send: NDArray[np.bool_]  # (N,) the plan, as intended
+    item: NDArray[np.int64]  # (N,) −1 for hold
+    slot: NDArray[np.int64]  # (N,) −1 for hold
+    propensity: NDArray[np.float64]  # (N,)
+    p_send: NDArray[np.float64]  # (N,)
+    context: NDArray[np.float64]  # (N, D)
+    item_features: NDArray[np.float64]  # (N, Di) zeros for hold
+    slot_features: NDArray[np.float64]  # (N, Ds) zeros for hold
+    components: NDArray[np.float64]  # (N, R)
+    maturity: NDArray[np.float64]  # (N, R) in [0, 1]
+    scheme: RewardScheme
+
+    def __post_init__(self) -> None:
+        n = len(self.decision_id)
+        for name in ("user", "at_ms", "is_send", "item", "slot", "propensity", "p_send"):
+            expect_shape(name, getattr(self, name), (n,), "one entry a decision")
+        for name in ("context", "item_features", "slot_features"):
+            expect_shape(name, getattr(self, name), (n, -1), "one row a decision")
+        for name in ("components", "maturity"):
+            expect_shape(name, getattr(self, name), (n, len(self.scheme)), "a column a component")
+
+    @property
+    def n_rows(self) -> int:
+        """Number of decisions N."""
+        return len(self.decision_id)
