@@ -1,0 +1,1 @@
+"""Policies: requests in, probabilities over actions out; one file a policy."""

@@ -1,0 +1,93 @@
+"""Exploration as pure functions: scores and a mask in, a pmf out.
+
+Each function returns a distribution over the unmasked actions of each row. Sources: Foster
+and Rakhlin (2020), "Beyond UCB", for inverse-gap weighting; Sutton and Barto (2018), ch. 2,
+for ε-greedy and softmax.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.errors import BadInputError, BadShapeError
+
+__all__ = [
+    "best_action",
+    "epsilon_greedy",
+    "inverse_gap",
+    "softmax",
+    "uniform",
+]
+
+Scores = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def uniform(mask: Mask) -> NDArray[np.float64]:
+    """Equal probability on every unmasked action, (N, A)."""
+    return np.asarray(mask / mask.sum(axis=1, keepdims=True))
+
+
+def best_action(scores: Scores, mask: Mask) -> NDArray[np.float64]:
+    """All probability on the best unmasked action, shared equally between exact ties.
+
+    Sharing, rather than taking the first, keeps the pmf the same under any order of actions.
+    """
+    visible = _visible(scores, mask)
+    is_best = visible == visible.max(axis=1, keepdims=True)
+    return uniform(is_best & mask)
+
+
+def epsilon_greedy(scores: Scores, mask: Mask, *, epsilon: float) -> NDArray[np.float64]:
+    """Mix the best action with a uniform choice.
+
+    Examples
+    --------
+    >>> epsilon_greedy(np.array([[0.0, 0.0, 1.0, 0.0]]), np.ones((1, 4), bool), epsilon=0.4)
+    array([[0.1, 0.1, 0.7, 0.1]])
+    """
+    return np.asarray((1 - epsilon) * best_action(scores, mask) + epsilon * uniform(mask))
+
+
+def softmax(scores: Scores, mask: Mask, *, inverse_temperature: float) -> NDArray[np.float64]:
+    """Probabilities proportional to ``exp(inverse_temperature · score)``."""
+    if inverse_temperature < 0:
+        raise BadInputError(
+            f"expected inverse_temperature of at least 0, got {inverse_temperature}"
+        )
+    visible = _visible(scores, mask)
+    gap = np.where(mask, visible.max(axis=1, keepdims=True) - visible, 0.0)
+    weights = mask * np.exp(-inverse_temperature * gap)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def inverse_gap(scores: Scores, mask: Mask, *, gamma: float) -> NDArray[np.float64]:
+    """Inverse-gap weighting: ``1 / (A + γ·gap)`` on all but the best, the rest on the best.
+
+    Foster and Rakhlin (2020), eq. (2), with A the number of unmasked actions of the row.
+    Probability of the best is shared between exact ties.
+    """
+    if gamma < 0:
+        raise BadInputError(f"expected gamma of at least 0, got {gamma}")
+    visible = _visible(scores, mask)
+    best = visible.max(axis=1, keepdims=True)
+    is_best = (visible == best) & mask
+    n_actions = mask.sum(axis=1, keepdims=True)
+    gap = np.where(mask, best - visible, 0.0)
+    away = np.where(mask & ~is_best, 1.0 / (n_actions + gamma * gap), 0.0)
+    rest = 1.0 - away.sum(axis=1, keepdims=True)
+    return np.asarray(away + rest * uniform(is_best))
+
+
+def _visible(scores: Scores, mask: Mask) -> NDArray[np.float64]:
+    if scores.shape != mask.shape:
+        raise BadShapeError(
+            f"expected scores of shape {mask.shape}, got {scores.shape}: "
+            "did you forget the hold column?"
+        )
+    if not np.isfinite(scores[mask]).all():
+        raise BadInputError(
+            "expected finite scores, got NaN or infinity: look at the features of the request"
+        )
+    return np.where(mask, scores, -np.inf)

@@ -1,0 +1,153 @@
+"""Laws of exploration and of the linear head, over anything hypothesis can think of."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from bandit.floor import check_pmf
+from policies.exploration import best_action, epsilon_greedy, inverse_gap, softmax, uniform
+from policies.linear_math import (
+    best_shares,
+    factor_of_covariance,
+    moments_of,
+    pair_scores,
+    pair_variances,
+    posterior_mean,
+)
+from policies.open_rows import OpenRows
+
+_SCORE = st.floats(-1e12, 1e12, allow_nan=False)
+
+
+@st.composite
+def _scored(draw: st.DrawFn) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Scores and a mask that leaves at least one action of each row."""
+    shape = (draw(st.integers(1, 5)), draw(st.integers(1, 8)))
+    scores = draw(hnp.arrays(np.float64, shape, elements=_SCORE))
+    mask = draw(hnp.arrays(np.bool_, shape))
+    mask[np.arange(shape[0]), draw(st.integers(0, shape[1] - 1))] = True
+    return scores, mask
+
+
+@given(_scored(), st.floats(0, 1), st.floats(0, 1e9))
+def test_every_exploration_is_a_distribution_over_unmasked_actions(
+    scored: tuple[NDArray[np.float64], NDArray[np.bool_]], epsilon: float, gamma: float
+) -> None:
+    scores, mask = scored
+    for pmf in (
+        uniform(mask),
+        best_action(scores, mask),
+        epsilon_greedy(scores, mask, epsilon=epsilon),
+        softmax(scores, mask, inverse_temperature=gamma),
+        inverse_gap(scores, mask, gamma=gamma),
+    ):
+        check_pmf(pmf, mask)
+
+
+@given(_scored(), st.floats(0, 1e6))
+def test_a_higher_score_never_has_a_lower_probability(
+    scored: tuple[NDArray[np.float64], NDArray[np.bool_]], gamma: float
+) -> None:
+    scores, mask = scored
+    for pmf in (
+        best_action(scores, mask),
+        softmax(scores, mask, inverse_temperature=gamma),
+        inverse_gap(scores, mask, gamma=gamma),
+    ):
+        for row in range(len(scores)):
+            ranked = pmf[row, mask[row]][np.argsort(scores[row, mask[row]])]
+            assert (np.diff(ranked) >= -1e-12).all()
+
+
+@given(_scored(), st.integers(0, 2**32 - 1))
+def test_explorations_do_not_care_for_the_order_of_actions(
+    scored: tuple[NDArray[np.float64], NDArray[np.bool_]], seed: int
+) -> None:
+    scores, mask = scored
+    order = np.random.default_rng(seed).permutation(scores.shape[1])
+    for explore in (
+        best_action,
+        lambda s, m: epsilon_greedy(s, m, epsilon=0.1),
+        lambda s, m: softmax(s, m, inverse_temperature=1.0),
+        lambda s, m: inverse_gap(s, m, gamma=10.0),
+    ):
+        np.testing.assert_allclose(
+            explore(scores[:, order], mask[:, order]),
+            explore(scores, mask)[:, order],
+            rtol=1e-9,
+            atol=1e-12,
+        )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(*[st.integers(1, most) for most in (4, 5, 4, 3, 3)]),
+)
+def test_factored_scores_and_widths_equal_materialised_ones(
+    seed: int, lengths: tuple[int, int, int, int, int]
+) -> None:
+    n, k, s, d_item, d_slot = lengths
+    rng = np.random.default_rng(seed)
+    item, slot = rng.normal(size=(n, k, d_item)), rng.normal(size=(n, s, d_slot))
+    p = d_item * d_slot
+    theta, root = rng.normal(size=(3, p)), rng.normal(size=(p, p))
+    zeta = np.einsum("nki,nsj->nksij", item, slot).reshape(n, k * s, p)
+    np.testing.assert_allclose(pair_scores(item, slot, theta), zeta @ theta.T, atol=1e-4)
+    widths = pair_variances(item, slot, root @ root.T)
+    np.testing.assert_allclose(widths, ((zeta @ root) ** 2).sum(axis=2), rtol=1e-8, atol=1e-10)
+    mask = np.ones((n, 1 + k * s), np.bool_)
+    shares = best_shares(item, slot, theta, send_value=0.0, mask=mask)
+    check_pmf(shares, mask)
+    np.testing.assert_allclose(shares * 3, np.round(shares * 3), atol=1e-6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 6), st.integers(0, 60))
+def test_a_batch_split_anywhere_is_the_same_batch(seed: int, n: int, p: int, cut: int) -> None:
+    rng = np.random.default_rng(seed)
+    phi, y, w = rng.normal(size=(n, p)), rng.normal(size=(n, 2)), rng.random((n, 2))
+    whole = moments_of(phi, y, w)
+    first, rest = moments_of(phi[:cut], y[:cut], w[:cut]), moments_of(phi[cut:], y[cut:], w[cut:])
+    for part, other, together in zip(first, rest, whole, strict=True):
+        np.testing.assert_allclose(part + other, together, rtol=1e-10, atol=1e-11)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 6), st.floats(1e-3, 1e3))
+def test_posteriors_contract_with_rows_and_solve_their_equations(
+    seed: int, n: int, p: int, prior: float
+) -> None:
+    """Never wider than the prior in any direction of ζ, and exact to rounding."""
+    rng = np.random.default_rng(seed)
+    phi, y = rng.normal(size=(n, p)), rng.normal(size=(n, 1))
+    data, moment = moments_of(phi, y, np.ones((n, 1)))
+    precision = data + prior * np.eye(p)
+    mean, factor = posterior_mean(precision, moment), factor_of_covariance(precision)
+    np.testing.assert_allclose(precision[0] @ mean[0], moment[0], rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(precision[0] @ factor[0] @ factor[0].T, np.eye(p), atol=1e-7)
+    widths = np.linalg.norm(rng.normal(size=(5, p)) @ factor[0], axis=1)
+    assert (widths >= 0).all()
+    assert np.linalg.norm(factor[0], 2) ** 2 <= 1 / prior + 1e-12
+
+
+@given(st.lists(st.integers(0, 10**12), unique=True, max_size=30))
+def test_open_rows_are_found_whatever_the_order_they_came_in(ids: list[int]) -> None:
+    rows = OpenRows(2, 1)
+    for decision_id in ids:
+        rows.add(
+            np.array([decision_id]),
+            features=np.full((1, 2), float(decision_id)),
+            target=np.zeros((1, 1)),
+            weight=np.zeros((1, 1)),
+            log_discount=0.0,
+        )
+    wanted = np.array(ids[::-1][: len(ids) // 2 + 1], np.int64)
+    if len(wanted):
+        np.testing.assert_array_equal(rows.features[rows.positions(wanted)][:, 0], wanted)
+        rows.drop(rows.positions(wanted))
+    assert set(rows.decision_id.tolist()) == set(ids) - set(wanted.tolist())

@@ -1,0 +1,305 @@
+"""The linear head: exact revision under discounting and rotation, uplift apart from base."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bandit.errors import BadInputError, BadShapeError, StateError
+from bandit.outcomes import Feedback, RewardScheme
+from policies.linear_head import HeadParams, LinearHead
+from policies.shape import PolicyShape
+
+FeedbackOf = Callable[..., Feedback]
+_PARAMS = HeadParams(prior_precision=2.0, noise_sd=0.5, noise_rows=3.0, forget=0.93)
+
+
+def _head(shape: PolicyShape, scheme: RewardScheme, params: HeadParams = _PARAMS) -> LinearHead:
+    return LinearHead(shape.n_context, shape.n_item_features, shape.n_slot_features, scheme, params)
+
+
+def _rows(feedback: Feedback, keep: slice) -> Feedback:
+    columns = [name for name in Feedback.__slots__ if name != "scheme"]
+    return replace(feedback, **{name: getattr(feedback, name)[keep] for name in columns})
+
+
+def _distance(a: LinearHead, b: LinearHead) -> float:
+    """Largest relative difference of posterior means and covariances."""
+    worst = 0.0
+    for left, right in zip(a.posterior(), b.posterior(), strict=True):
+        worst = max(worst, float(np.abs(left - right).max() / np.abs(right).max()))
+    return worst
+
+
+def _rotation(n: int, seed: int) -> np.ndarray:
+    basis, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(n, n)))
+    return np.asarray(basis)
+
+
+def test_a_batch_equals_its_rows_one_by_one(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    whole, single = (_head(small_shape, two_parts, HeadParams()) for _ in range(2))
+    feedback = feedback_of(small_shape, 150, two_parts)
+    whole.learn(feedback)
+    for row in range(150):
+        single.learn(_rows(feedback, slice(row, row + 1)))
+    assert _distance(single, whole) < 1e-12
+
+
+def test_revised_rows_equal_rows_learned_at_their_final_value(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    """Twenty batches that mature in three steps, with discounting and two turns of the basis."""
+    rng = np.random.default_rng(0)
+    revised, oracle = _head(small_shape, two_parts), _head(small_shape, two_parts)
+    waiting: list[tuple[Feedback, Feedback]] = []
+    for batch in range(20):
+        final = feedback_of(small_shape, 12, two_parts, seed=batch, first_id=100 * batch)
+        early = replace(
+            final,
+            components=final.components + rng.normal(size=final.components.shape),
+            maturity=rng.uniform(0.1, 0.9, final.maturity.shape),
+        )
+        oracle.learn(final)
+        revised.learn(early)
+        waiting.append((early, final))
+        if batch in (7, 13):
+            basis = _rotation(small_shape.n_context, batch)
+            for head in (revised, oracle):
+                head.rotate(basis, 0.8)
+        if batch % 3 == 2:
+            revised.revise(replace(early, maturity=np.maximum(early.maturity, 0.5)))
+        if batch % 4 == 3:
+            older, done = waiting.pop(0)
+            revised.revise(replace(older, components=done.components, maturity=older.maturity))
+            revised.revise(done)
+    for _, final in waiting:
+        revised.revise(final)
+    assert len(revised.rows.decision_id) == 0
+    assert _distance(revised, oracle) < 1e-10
+
+
+def test_a_row_stays_open_until_every_component_is_mature(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    head = _head(small_shape, two_parts)
+    maturity = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.5], [0.2, 1.0, 1.0], [1.0, 0.3, 1.0]])
+    feedback = feedback_of(small_shape, 4, two_parts, maturity=maturity)
+    head.learn(feedback)
+    np.testing.assert_array_equal(head.rows.decision_id, [1, 2])
+    half = replace(feedback, maturity=np.maximum(maturity, [[1.0, 1.0, 0.5]]))
+    head.revise(_rows(half, slice(1, 3)))
+    np.testing.assert_array_equal(head.rows.decision_id, [1])
+
+
+def test_revising_a_row_that_is_not_open_is_refused(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    head = _head(small_shape, two_parts)
+    feedback = feedback_of(small_shape, 3, two_parts)
+    with pytest.raises(StateError, match="never learned or is final already"):
+        head.revise(feedback)
+    head.learn(feedback)
+    with pytest.raises(StateError, match="never learned or is final already"):
+        head.revise(feedback)
+
+
+def test_learning_an_open_row_twice_is_refused_and_changes_nothing(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    head = _head(small_shape, two_parts)
+    feedback = feedback_of(small_shape, 3, two_parts, maturity=np.full((3, 3), 0.5))
+    head.learn(feedback)
+    before = head.state()
+    with pytest.raises(StateError, match="got an id twice: call revise"):
+        head.learn(feedback)
+    twice = _rows(feedback, np.array([0, 0]))  # type: ignore[arg-type]
+    with pytest.raises(StateError, match="got an id twice"):
+        head.revise(twice)
+    for name, array in head.state().items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["context", "item_features", "slot_features", "components"])
+def test_feedback_that_is_not_finite_is_refused_and_changes_nothing(
+    name: str, feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    head = _head(small_shape, two_parts)
+    head.learn(feedback_of(small_shape, 5, two_parts, maturity=np.full((5, 3), 0.5)))
+    before = head.state()
+    bad = feedback_of(small_shape, 5, two_parts, first_id=10)
+    getattr(bad, name)[2, 0] = np.nan
+    with pytest.raises(BadInputError, match="expected finite"):
+        head.learn(bad)
+    for key, array in head.state().items():
+        np.testing.assert_array_equal(array, before[key], err_msg=key)
+
+
+def test_a_revision_that_is_not_finite_is_refused(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    head = _head(small_shape, two_parts)
+    feedback = feedback_of(small_shape, 5, two_parts, maturity=np.full((5, 3), 0.5))
+    head.learn(feedback)
+    with pytest.raises(BadInputError, match="expected finite components"):
+        head.revise(replace(feedback, components=np.full((5, 3), np.inf)))
+    with pytest.raises(BadInputError, match="expected maturity in"):
+        head.revise(replace(feedback, maturity=np.full((5, 3), 1.5)))
+
+
+def test_feedback_of_another_encoder_is_refused(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    other = replace(small_shape, n_context=9)
+    with pytest.raises(BadShapeError, match="expected feedback with 3 context, got 9"):
+        _head(small_shape, two_parts).learn(feedback_of(other, 5, two_parts))
+
+
+def test_predictions_survive_a_rotation_of_the_context(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    head = _head(small_shape, two_parts)
+    feedback = feedback_of(small_shape, 60, two_parts)
+    head.learn(feedback)
+    psi = np.concatenate([np.ones((60, 1)), feedback.context], axis=1)
+    before = psi @ head.posterior()[0][:, : head.n_base].T
+    basis = _rotation(small_shape.n_context, 3)
+    head.rotate(basis, 1.0)
+    psi[:, 1:] = feedback.context @ basis.T
+    np.testing.assert_allclose(
+        psi @ head.posterior()[0][:, : head.n_base].T, before, rtol=1e-10, atol=1e-12
+    )
+
+
+def test_discounting_equals_weights_of_rows_worked_by_hand(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    """Three batches under γ weigh γ², γ and 1; the prior is not discounted."""
+    head, slow = (
+        _head(small_shape, hits),
+        _head(small_shape, hits, HeadParams(prior_precision=2.0, noise_sd=0.5, noise_rows=3.0)),
+    )
+    for batch in range(3):
+        feedback = feedback_of(small_shape, 30, hits, seed=batch, first_id=30 * batch)
+        head.learn(feedback)
+        share = np.full((30, 1), 0.93 ** (2 - batch))
+        slow.learn(replace(feedback, maturity=share))
+    assert _distance(head, slow) < 1e-12
+
+
+def test_warm_start_moments_equal_learned_rows(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    """Moments of ζ computed elsewhere give the disjoint part of the posterior."""
+    feedback = feedback_of(small_shape, 40, hits)
+    zeta = (feedback.item_features[:, :, None] * feedback.slot_features[:, None, :]).reshape(40, -1)
+    head = _head(small_shape, hits)
+    head.absorb(zeta.T @ zeta, feedback.components.T @ zeta)
+    mean = head.posterior()[0][0, head.pair_block()]
+    ridge = np.linalg.solve(
+        zeta.T @ zeta + 2.0 * np.eye(zeta.shape[1]), zeta.T @ feedback.components[:, 0]
+    )
+    np.testing.assert_allclose(mean, ridge, rtol=1e-10, atol=1e-12)
+    with pytest.raises(BadShapeError, match="expected moments of 12 pair features"):
+        head.absorb(np.eye(5), np.ones((1, 5)))
+
+
+def test_more_rows_than_a_chunk_are_learned_alike(
+    feedback_of: FeedbackOf, hits: RewardScheme
+) -> None:
+    shape = PolicyShape(
+        n_context=1, n_item_features=2, n_slot_features=1, n_users=3, n_items=2, n_slots=1
+    )
+    feedback = feedback_of(shape, 70_000, hits)
+    whole, halves = (_head(shape, hits, HeadParams()) for _ in range(2))
+    whole.learn(feedback)
+    halves.learn(_rows(feedback, slice(0, 35_000)))
+    halves.learn(_rows(feedback, slice(35_000, None)))
+    assert _distance(halves, whole) < 1e-10
+
+
+def test_doubling_the_base_leaves_the_uplift_inside_its_interval(
+    feedback_of: FeedbackOf, hits: RewardScheme
+) -> None:
+    """Same users, same uplift of .1, base hit rates of .1–.3 and twice that, one posterior each."""
+    shape = PolicyShape(
+        n_context=1, n_item_features=1, n_slot_features=1, n_users=9, n_items=1, n_slots=1
+    )
+    learned = []
+    for times in (1.0, 2.0):
+        made = feedback_of(shape, 40_000, hits, seed=5)
+        rate = times * (0.2 + 0.1 * np.tanh(made.context[:, 0])) + 0.1 * made.is_send
+        hit = (np.random.default_rng(6).random(40_000) < rate).astype(float)[:, None]
+        ones = made.is_send[:, None].astype(float)
+        head = _head(shape, hits, HeadParams())
+        head.learn(replace(made, components=hit, item_features=ones, slot_features=ones))
+        mean, factor = head.posterior()
+        pair = head.n_base
+        learned.append((mean[0, pair], np.linalg.norm(factor[0, pair])))
+    for uplift, sd in learned:
+        assert abs(uplift - 0.1) < 1.96 * sd
+    assert abs(learned[0][0] - learned[1][0]) < 1.96 * learned[0][1]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"prior_precision": 0.0},
+        {"noise_sd": -1.0},
+        {"forget": 0.0},
+        {"forget": 1.5},
+        {"noise_rows": 0.0},
+    ],
+)
+def test_impossible_parameters_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(
+        BadInputError, match="expected prior_precision, noise_sd and noise_rows > 0"
+    ):
+        HeadParams(**bad)
+
+
+def test_the_noise_is_learned_from_residuals(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    """Against the residuals of the fit itself, and near the noise that was put in."""
+    made = feedback_of(small_shape, 5_000, hits)
+    noise = np.random.default_rng(8).normal(scale=0.3, size=(5_000, 1))
+    target = 0.7 * made.context[:, :1] + noise
+    head = _head(small_shape, hits, HeadParams(noise_rows=1e-9))
+    head.learn(replace(made, components=target))
+    mean, _ = head.posterior()
+    assert head.noise_sd(mean)[0] == pytest.approx(0.3, rel=0.03)
+    psi = np.concatenate([np.ones((5_000, 1)), made.context], axis=1)
+    pair = made.item_features[:, :, None] * made.slot_features[:, None, :]
+    fitted = np.concatenate([psi, pair.reshape(5_000, -1)], axis=1) @ mean[0]
+    slow = ((target[:, 0] - fitted) ** 2).sum() + (mean[0] ** 2).sum()
+    assert head.noise_sd(mean)[0] == pytest.approx(np.sqrt(slow / 5_000), rel=1e-6)
+
+
+def test_a_guess_of_infinite_worth_stays(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    head = _head(small_shape, hits, HeadParams(noise_sd=0.4, noise_rows=np.inf))
+    head.learn(feedback_of(small_shape, 500, hits))
+    assert head.noise_sd(head.posterior()[0])[0] == 0.4
+
+
+def test_warm_start_rows_speak_of_the_noise_only_with_their_squares(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    made = feedback_of(small_shape, 400, hits)
+    zeta = (made.item_features[:, :, None] * made.slot_features[:, None, :]).reshape(400, -1)
+    moment = made.components.T @ zeta
+    mute, telling = (_head(small_shape, hits, HeadParams(noise_sd=5.0)) for _ in range(2))
+    mute.absorb(zeta.T @ zeta, moment)
+    telling.absorb(zeta.T @ zeta, moment, square=(made.components**2).sum(axis=0), n_rows=400)
+    assert mute.noise_sd(mute.posterior()[0])[0] == pytest.approx(5.0)
+    ridge = np.linalg.solve(zeta.T @ zeta + np.eye(12), moment[0])
+    left = ((made.components[:, 0] - zeta @ ridge) ** 2).sum() + (ridge**2).sum()
+    assert telling.noise_sd(telling.posterior()[0])[0] == pytest.approx(
+        np.sqrt((10 * 25 + left) / 410)
+    )

@@ -1,0 +1,186 @@
+"""Linear mathematics against slow, obvious implementations and published numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from policies.linear_math import (
+    best_shares,
+    factor_of_covariance,
+    joint_features,
+    moments_of,
+    pair_scores,
+    pair_variances,
+    posterior_draws,
+    posterior_mean,
+)
+
+_GOLDEN = Path(__file__).parents[1] / "golden" / "policies_linear_arms.json"
+
+
+@pytest.fixture(scope="module")
+def arms() -> dict[str, Any]:
+    """Expectations of mabwiser 2.7.4 on its own ten contexts and three arms."""
+    loaded: dict[str, Any] = json.loads(_GOLDEN.read_text())
+    return loaded
+
+
+def test_joint_features_are_base_and_outer_product_by_hand() -> None:
+    phi = joint_features(
+        np.array([[5.0], [6.0]]),
+        np.array([[1.0, 2.0], [1.0, 2.0]]),
+        np.array([[3.0, 4.0], [3.0, 4.0]]),
+        np.array([True, False]),
+    )
+    np.testing.assert_array_equal(phi, [[1, 5, 3, 4, 6, 8], [1, 6, 0, 0, 0, 0]])
+
+
+def test_moments_equal_a_sum_over_rows() -> None:
+    rng = np.random.default_rng(0)
+    phi, y, w = rng.normal(size=(20, 4)), rng.normal(size=(20, 3)), rng.random((20, 3))
+    w[:, 2] = w[:, 0]
+    precision, moment = moments_of(phi, y, w)
+    for r in range(3):
+        slow = sum(w[i, r] * np.outer(phi[i], phi[i]) for i in range(20))
+        np.testing.assert_allclose(precision[r], slow, rtol=1e-12)
+        slow_moment = sum(w[i, r] * y[i, r] * phi[i] for i in range(20))
+        np.testing.assert_allclose(moment[r], slow_moment, rtol=1e-12, atol=1e-14)
+
+
+def test_posterior_mean_is_ridge_regression() -> None:
+    """Ridge as a least-squares problem with √λ rows appended, solved by another routine."""
+    rng = np.random.default_rng(1)
+    phi, y = rng.normal(size=(50, 6)), rng.normal(size=(50, 1))
+    precision, moment = moments_of(phi, y, np.ones((50, 1)))
+    mean = posterior_mean(precision + 2.5 * np.eye(6), moment)
+    stacked = np.concatenate([phi, np.sqrt(2.5) * np.eye(6)])
+    ridge, *_ = np.linalg.lstsq(stacked, np.concatenate([y[:, 0], np.zeros(6)]), rcond=None)
+    np.testing.assert_allclose(mean[0], ridge, atol=1e-14)
+
+
+def test_a_batch_equals_its_rows_one_by_one() -> None:
+    rng = np.random.default_rng(2)
+    phi, y = rng.normal(size=(200, 5)), rng.normal(size=(200, 1))
+    whole, moment = moments_of(phi, y, np.ones((200, 1)))
+    parts = [moments_of(phi[i : i + 1], y[i : i + 1], np.ones((1, 1))) for i in range(200)]
+    mean = posterior_mean(whole + np.eye(5), moment)
+    one_by_one = posterior_mean(sum(p for p, _ in parts) + np.eye(5), sum(m for _, m in parts))
+    np.testing.assert_allclose(mean, one_by_one, atol=1e-15)
+
+
+def test_one_observation_gives_the_posterior_worked_by_hand() -> None:
+    """λ = 1, φ = (1, 1), y = 3: mean (1, 1), covariance [[2, −1], [−1, 2]] / 3."""
+    precision, moment = moments_of(np.ones((1, 2)), np.array([[3.0]]), np.ones((1, 1)))
+    precision = precision + np.eye(2)
+    np.testing.assert_allclose(posterior_mean(precision, moment), [[1.0, 1.0]], atol=1e-15)
+    factor = factor_of_covariance(precision)[0]
+    np.testing.assert_allclose(factor @ factor.T, np.array([[2, -1], [-1, 2]]) / 3, atol=1e-15)
+
+
+def test_disjoint_arms_give_the_published_upper_bounds(arms: dict[str, Any]) -> None:
+    """Every α and λ of the stored table, to 1e-12: one ridge an arm is one block of ζ."""
+    contexts, queries = np.array(arms["contexts"], float), np.array(arms["queries"], float)
+    chosen = np.eye(3)[np.array(arms["decisions"]) - 1]
+    phi = (chosen[:, :, None] * contexts[:, None, :]).reshape(len(contexts), -1)
+    rewards = np.array(arms["rewards"], float)[:, None]
+    data, moment = moments_of(phi, rewards, np.ones_like(rewards))
+    for row in arms["linucb"]:
+        precision = data + row["l2"] * np.eye(15)
+        mean, factor = posterior_mean(precision, moment)[0], factor_of_covariance(precision)[0]
+        for query, expected in zip(queries, row["expectations"], strict=True):
+            zeta = np.kron(np.eye(3), query)
+            bound = zeta @ mean + row["alpha"] * np.linalg.norm(zeta @ factor, axis=1)
+            np.testing.assert_allclose(bound, expected, atol=1e-12)
+
+
+def test_disjoint_arms_draw_what_the_peer_draws(arms: dict[str, Any]) -> None:
+    """Means and standard deviations of 20,000 of its posterior draws, within 5 standard errors."""
+    contexts, queries = np.array(arms["contexts"], float), np.array(arms["queries"], float)
+    chosen = np.eye(3)[np.array(arms["decisions"]) - 1]
+    phi = (chosen[:, :, None] * contexts[:, None, :]).reshape(len(contexts), -1)
+    rewards = np.array(arms["rewards"], float)[:, None]
+    data, moment = moments_of(phi, rewards, np.ones_like(rewards))
+    peer = arms["lints"]
+    precision = data + peer["l2"] * np.eye(15)
+    mean, factor = posterior_mean(precision, moment)[0], factor_of_covariance(precision)[0]
+    theta = posterior_draws(
+        mean, factor, scale=peer["alpha"], n_draws=20_000, rng=np.random.default_rng(3)
+    )
+    for q, query in enumerate(queries):
+        drawn = theta @ np.kron(np.eye(3), query).T
+        se = np.array(peer["sd"][q]) / np.sqrt(peer["n_draws"]) * np.sqrt(2)
+        assert (np.abs(drawn.mean(axis=0) - peer["mean"][q]) < 5 * se).all()
+        assert (np.abs(drawn.std(axis=0) - peer["sd"][q]) < 5 * se / np.sqrt(2)).all()
+
+
+def test_posterior_draws_have_the_posteriors_covariance() -> None:
+    rng = np.random.default_rng(4)
+    phi = rng.normal(size=(30, 3))
+    precision = phi.T @ phi + np.eye(3)
+    draws = posterior_draws(
+        np.array([1.0, -2.0, 0.5]),
+        factor_of_covariance(precision),
+        scale=2.0,
+        n_draws=200_000,
+        rng=rng,
+    )
+    np.testing.assert_allclose(draws.mean(axis=0), [1.0, -2.0, 0.5], atol=0.01)
+    np.testing.assert_allclose(np.cov(draws.T), 4 * np.linalg.inv(precision), atol=0.005)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 7, 600])
+def test_pair_scores_equal_materialised_features(n_rows: int) -> None:
+    """Also beyond one chunk of rows; single precision."""
+    rng = np.random.default_rng(5)
+    item, slot = rng.normal(size=(n_rows, 5, 3)), rng.normal(size=(n_rows, 4, 2))
+    theta = rng.normal(size=(6, 6))
+    zeta = np.einsum("nki,nsj->nksij", item, slot).reshape(n_rows, 20, 6)
+    np.testing.assert_allclose(pair_scores(item, slot, theta), zeta @ theta.T, atol=2e-5)
+
+
+def test_pair_variances_equal_materialised_features() -> None:
+    rng = np.random.default_rng(6)
+    item, slot = rng.normal(size=(9, 5, 3)), rng.normal(size=(9, 4, 2))
+    root = rng.normal(size=(6, 6))
+    covariance = root @ root.T
+    zeta = np.einsum("nki,nsj->nksij", item, slot).reshape(9, 20, 6)
+    slow = np.einsum("nap,pq,naq->na", zeta, covariance, zeta)
+    np.testing.assert_allclose(pair_variances(item, slot, covariance), slow, rtol=1e-10)
+
+
+def test_draws_that_agree_put_everything_on_their_choice() -> None:
+    item, slot = np.array([[[1.0], [2.0], [-1.0]]]), np.ones((1, 1, 1))
+    shares = best_shares(
+        item, slot, np.ones((5, 1)), send_value=0.0, mask=np.ones((1, 4), np.bool_)
+    )
+    np.testing.assert_array_equal(shares, [[0.0, 0.0, 1.0, 0.0]])
+
+
+def test_shares_by_hand_with_a_mask_a_cost_and_a_tie() -> None:
+    """Items 1, 2, 2 under θ = 1, −1, .05, 3: two twins, hold, hold (the cost eats .1), twins."""
+    item, slot = np.array([[[1.0], [2.0], [2.0]]] * 2), np.ones((2, 1, 1))
+    theta = np.array([[1.0], [-1.0], [0.05], [3.0]])
+    mask = np.array([[True, True, True, True], [False, True, False, True]])
+    shares = best_shares(item, slot, theta, send_value=-0.2, mask=mask)
+    np.testing.assert_allclose(shares, [[0.5, 0, 0.25, 0.25], [0, 0.25, 0, 0.75]], atol=1e-12)
+
+
+def test_shares_equal_a_slow_count_over_draws() -> None:
+    rng = np.random.default_rng(7)
+    item, slot = rng.normal(size=(70, 5, 3)), rng.normal(size=(70, 4, 2))
+    theta = rng.normal(size=(40, 6))
+    mask = rng.random((70, 21)) < 0.6
+    mask[:, 0] |= ~mask.any(axis=1)
+    zeta = np.einsum("nki,nsj->nksij", item, slot).reshape(70, 20, 6)
+    values = np.zeros((70, 21, 40))
+    values[:, 1:] = zeta @ theta.T - 0.05
+    values[~mask] = -np.inf
+    chosen = values.argmax(axis=1)
+    slow = np.stack([(chosen == action).mean(axis=1) for action in range(21)], axis=1)
+    fast = best_shares(item, slot, theta, send_value=-0.05, mask=mask)
+    np.testing.assert_allclose(fast, slow, atol=1e-12)

@@ -1,0 +1,104 @@
+"""LinUCB against the published bounds of disjoint arms and a dense computation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bandit.actions import Request, SlotGrid
+from bandit.outcomes import Feedback, RewardScheme
+from policies.linear_head import HeadParams
+from policies.linucb import LinUCB, LinUCBParams
+from policies.shape import PolicyShape
+
+_GOLDEN = json.loads(
+    (Path(__file__).parents[1] / "golden" / "policies_linear_arms.json").read_text()
+)
+
+
+def _arms_request(queries: NDArray[np.float64]) -> Request:
+    """Items are arms, one-hot; the one slot carries the context."""
+    n = len(queries)
+    start = np.zeros((n, 1), np.int64)
+    return Request(
+        user=np.zeros(n, np.int64),
+        at_ms=start[:, 0],
+        zone=np.full(n, "UTC"),
+        context=np.zeros((n, 0)),
+        items=np.tile(np.arange(3), (n, 1)),
+        item_features=np.tile(np.eye(3), (n, 1, 1)),
+        slot_features=queries[:, None, :],
+        grid=SlotGrid(start_ms=start, end_ms=start + 1),
+        reasons=np.zeros((n, 4), np.uint16),
+    )
+
+
+@pytest.mark.parametrize("row", _GOLDEN["linucb"], ids=lambda r: f"alpha{r['alpha']}-l2{r['l2']}")
+def test_disjoint_arms_give_the_published_upper_bounds(
+    row: dict[str, object], hits: RewardScheme
+) -> None:
+    """One ridge an arm is one-hot items × context; single precision of scores: 1e-6."""
+    arms = np.eye(3)[np.array(_GOLDEN["decisions"]) - 1]
+    contexts = np.array(_GOLDEN["contexts"], float)
+    zeta = (arms[:, :, None] * contexts[:, None, :]).reshape(10, -1)
+    shape = PolicyShape(
+        n_context=0, n_item_features=3, n_slot_features=5, n_users=1, n_items=3, n_slots=1
+    )
+    policy = LinUCB(
+        shape,
+        hits,
+        head=HeadParams(prior_precision=float(str(row["l2"])), noise_rows=np.inf),
+        params=LinUCBParams(alpha=float(str(row["alpha"]))),
+    )
+    policy.head.absorb(zeta.T @ zeta, np.array([_GOLDEN["rewards"]], float) @ zeta)
+    asked = _arms_request(np.array(_GOLDEN["queries"], float))
+    np.testing.assert_allclose(policy.bounds(asked)[:, 1:], row["expectations"], atol=2e-6)
+    np.testing.assert_array_equal(policy.bounds(asked)[:, 0], 0.0)
+
+
+def test_bounds_equal_a_dense_computation(
+    request_of: Callable[..., Request],
+    feedback_of: Callable[..., Feedback],
+    small_shape: PolicyShape,
+    two_parts: RewardScheme,
+) -> None:
+    """Components are independent, so their variances add with squared weights."""
+    policy = LinUCB(
+        small_shape,
+        two_parts,
+        head=HeadParams(noise_sd=0.4, noise_rows=np.inf),
+        params=LinUCBParams(alpha=2.0),
+    )
+    policy.update(feedback_of(small_shape, 40, two_parts))
+    asked = request_of(small_shape, 3)
+    zeta = np.einsum("nki,nsj->nksij", asked.item_features, asked.slot_features).reshape(3, 20, -1)
+    pairs = policy.head.pair_block()
+    mean, variance = np.full((3, 20), -0.01), np.zeros((3, 20))
+    for row, weight in enumerate((1.0, -3.0)):
+        precision = policy.head.precision[row] + np.eye(policy.head.precision.shape[1])
+        theta = np.linalg.solve(precision, policy.head.moment[row])[pairs]
+        cov = 0.16 * np.linalg.inv(precision)[pairs, pairs]
+        mean += weight * zeta @ theta
+        variance += weight**2 * np.einsum("nap,pq,naq->na", zeta, cov, zeta)
+    expected = mean + 2.0 * np.sqrt(variance)
+    np.testing.assert_allclose(policy.bounds(asked)[:, 1:], expected, atol=2e-5)
+
+
+def test_it_holds_where_every_bound_is_below_zero(
+    request_of: Callable[..., Request],
+    feedback_of: Callable[..., Feedback],
+    small_shape: PolicyShape,
+    hits: RewardScheme,
+) -> None:
+    policy = LinUCB(small_shape, hits, params=LinUCBParams(alpha=0.0))
+    policy.update(feedback_of(small_shape, 200, hits))
+    asked = request_of(small_shape, 50, n_items=1)
+    bounds = policy.bounds(asked)
+    pmf = policy.pmf(asked, key=0)
+    np.testing.assert_array_equal(pmf[:, 0] == 1.0, bounds[:, 1:].max(axis=1) < 0)
+    assert 0 < pmf[:, 0].sum() < 50

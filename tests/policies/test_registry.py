@@ -1,0 +1,77 @@
+"""The registry builds by id, from TOML, and misses no policy class."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import tomllib
+
+import pytest
+
+import policies as house
+from bandit.errors import BadInputError
+from bandit.outcomes import RewardScheme
+from bandit.protocols import Policy
+from policies.count_policy import CountPolicy
+from policies.lints import LinTS, LinTSParams
+from policies.registry import build, defaults, entry, policies
+from policies.shape import PolicyShape
+
+
+def test_every_id_builds_a_policy_of_that_id(small_shape: PolicyShape, hits: RewardScheme) -> None:
+    for listed in policies():
+        policy = build(listed.policy_id, small_shape, scheme=hits)
+        assert isinstance(policy, Policy)
+        assert policy.policy_id == listed.policy_id
+        assert listed.reference and listed.cost
+
+
+def test_every_policy_class_is_listed() -> None:
+    """Found by walking the package: a class with a ``pmf`` that no entry builds would escape."""
+    found = set()
+    for module in pkgutil.iter_modules(house.__path__, "policies."):
+        for _, cls in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if cls.__module__.startswith("policies.") and hasattr(cls, "pmf"):
+                found.add(cls)
+    built = {listed.factory for listed in policies()}
+    assert found - {CountPolicy} == built
+
+
+def test_options_come_from_toml(small_shape: PolicyShape, hits: RewardScheme) -> None:
+    table = tomllib.loads("[params]\nn_draws = 7\nscale = 2\n[head]\nnoise_sd = 0.25")
+    policy = build("lints", small_shape, scheme=hits, options=table)
+    assert isinstance(policy, LinTS)
+    assert policy.params == LinTSParams(n_draws=7, scale=2.0)
+    assert policy.head.params.noise_sd == 0.25
+    assert policy.head.params.prior_precision == defaults("lints")["head"]["prior_precision"]
+
+
+def test_a_whole_dataclass_may_stand_for_its_table(
+    small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    policy = build("lints", small_shape, scheme=hits, options={"params": LinTSParams(n_draws=9)})
+    assert isinstance(policy, LinTS)
+    assert policy.params.n_draws == 9
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parms": {}}, "expected options of 'lints' out of .*, got 'parms'"),
+        ({"params": {"draws": 3}}, r"expected fields of lints.params out of .*, got \['draws'\]"),
+        ({"params": {"n_draws": "3"}}, "expected lints.params.n_draws like 32, got '3'"),
+        ({"params": {"n_draws": 3.5}}, "expected lints.params.n_draws like 32, got 3.5"),
+        ({"params": {"scale": True}}, "expected lints.params.scale like 1.0, got True"),
+    ],
+)
+def test_unknown_and_mistyped_options_are_errors(
+    options: dict[str, object], message: str, small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    with pytest.raises(BadInputError, match=message):
+        build("lints", small_shape, scheme=hits, options=options)
+
+
+def test_an_unknown_id_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(BadInputError, match=r"random, never_send.*got 'lintz'"):
+        entry("lintz")
