@@ -1,0 +1,1 @@
+"""Encoders: histories of time-stamped events in, context vectors at any time out."""

@@ -1,0 +1,210 @@
+"""The two-stream encoder as the rest of the house sees it: histories in, arrays out.
+
+Histories and query times enter; context vectors, item log-probabilities and slot chances
+leave as float64 arrays. Implements :class:`bandit.protocols.Encoder`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bandit.errors import expect_shape
+from bandit.events import Histories
+from encoders.batches import Batches, Tensorised
+from encoders.heads import slot_chance
+from encoders.network import Network, Reading
+from encoders.tokens import queries_of, tokens_of
+
+__all__ = ["Answer", "TwoStreamEncoder"]
+
+_BATCH_TOKENS = 16_384
+_MS_PER_HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Everything a decision asks of an encoder, for N users at T times."""
+
+    context: NDArray[np.float64]  # (N, T, D)
+    item_scores: NDArray[np.float64]  # (N, T, C) log-probabilities of the items asked about
+    slot_probabilities: NDArray[np.float64]  # (N, T, S)
+
+
+class TwoStreamEncoder:
+    """Context vectors, next items and activity of N users at T times each.
+
+    Parameters
+    ----------
+    network : Network
+        Fitted; used for inference only.
+    zone : str or None
+        IANA zone of the users, ``None`` where unknown.
+    rotation : ndarray, (d_c, d_c), optional
+        Orthogonal; turns contexts to their principal axes. Identity by default.
+    notes : mapping, optional
+        How the network was fitted, kept with the artefact.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        zone: str | None,
+        rotation: NDArray[np.float64] | None = None,
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.network = network.eval()
+        self.zone = zone
+        self.rotation = np.eye(self.n_features) if rotation is None else rotation
+        self.notes = dict(notes or {})
+
+    @property
+    def encoder_id(self) -> str:
+        """Name made of the weights: equal ids give equal vectors."""
+        digest = hashlib.blake2b(digest_size=6)
+        for name, weight in sorted(self.network.state_dict().items()):
+            digest.update(name.encode() + weight.numpy().tobytes())
+        digest.update(np.ascontiguousarray(self.rotation).tobytes() + str(self.zone).encode())
+        return f"two-stream-{digest.hexdigest()}"
+
+    @property
+    def n_features(self) -> int:
+        """Length d_c of a context vector."""
+        return self.network.config.context_width
+
+    @property
+    def n_leading(self) -> int:
+        """How many leading coordinates are meant for a bandit."""
+        return self.network.config.n_leading
+
+    def encode(self, histories: Histories, at_ms: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return context vectors (N, T, D); events at or after a time do not count for it."""
+        return self._read(histories, at_ms, (self.n_features,), lambda r, _: (self._turned(r),))[0]
+
+    def item_scores(
+        self,
+        histories: Histories,
+        at_ms: NDArray[np.int64],
+        *,
+        items: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return log-probabilities (N, T, V) of the next event's items, or only of ``items``."""
+        n_columns = self.network.config.n_items if items is None else len(items)
+        return self._read(
+            histories, at_ms, (n_columns,), lambda r, _: (self._item_scores(r, items),)
+        )[0]
+
+    def slot_probabilities(
+        self,
+        histories: Histories,
+        at_ms: NDArray[np.int64],
+        *,
+        start_ms: NDArray[np.int64],
+        end_ms: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Return the chance (N, T, S) of an event in [start, end), as seen from ``at_ms``.
+
+        Parameters
+        ----------
+        at_ms : ndarray of int64, (N, T)
+            When it is asked.
+        start_ms, end_ms : ndarray of int64, (N, T, S)
+            Slots after it; what lies before ``at_ms`` counts as no time.
+        """
+        start, end = _slots(at_ms, start_ms=start_ms, end_ms=end_ms)
+        return self._read(
+            histories,
+            at_ms,
+            (start.shape[1],),
+            lambda reading, query: (self._slot_chance(reading, start[query], end[query]),),
+        )[0]
+
+    def answer(
+        self,
+        histories: Histories,
+        at_ms: NDArray[np.int64],
+        *,
+        items: NDArray[np.int64],
+        start_ms: NDArray[np.int64],
+        end_ms: NDArray[np.int64],
+    ) -> Answer:
+        """Return context, scores of ``items`` and slot chances of the same queries in one pass."""
+        start, end = _slots(at_ms, start_ms=start_ms, end_ms=end_ms)
+        context, scores, chances = self._read(
+            histories,
+            at_ms,
+            (self.n_features, len(items), start.shape[1]),
+            lambda reading, query: (
+                self._turned(reading),
+                self._item_scores(reading, items),
+                self._slot_chance(reading, start[query], end[query]),
+            ),
+        )
+        return Answer(context=context, item_scores=scores, slot_probabilities=chances)
+
+    def _turned(self, reading: Reading) -> NDArray[np.float64]:
+        return np.asarray(reading.context.double().numpy() @ self.rotation)
+
+    def _item_scores(
+        self, reading: Reading, items: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
+        log_p = torch.log_softmax(self.network.item_logits(reading), dim=-1).numpy()
+        return np.asarray(log_p if items is None else log_p[:, items], np.float64)
+
+    def _slot_chance(
+        self, reading: Reading, start_ms: NDArray[np.int64], end_ms: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        asked = reading.at_ms.numpy()
+        chance = slot_chance(
+            self.network.hazards(reading.context, asked, self.zone),
+            self.network.hazard.edges_h,
+            start_h=torch.from_numpy((start_ms - asked[:, None]) / _MS_PER_HOUR),
+            end_h=torch.from_numpy((end_ms - asked[:, None]) / _MS_PER_HOUR),
+        )
+        return np.asarray(chance.numpy(), np.float64)
+
+    def _read(
+        self,
+        histories: Histories,
+        at_ms: NDArray[np.int64],
+        widths: tuple[int, ...],
+        read: Callable[[Reading, NDArray[np.int64]], tuple[NDArray[np.float64], ...]],
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Run the network once over all queries and collect what ``read`` takes from it."""
+        at = np.asarray(at_ms, np.int64)
+        expect_shape("at_ms", at, (histories.n_users, -1), "one row of times for each history")
+        config = self.network.config
+        tokens = tokens_of(
+            histories,
+            pool_ties=config.pool_ties,
+            amount_scale=config.amount_scale,
+            n_items=config.n_items,
+        )
+        row = np.repeat(np.arange(at.shape[0]), at.shape[1])
+        queries = queries_of(tokens, row, at.ravel())
+        found = tuple(np.empty((at.size, width)) for width in widths)
+        tensorised = Tensorised.of(tokens, queries, zone=self.zone, config=config)
+        with torch.inference_mode():
+            for batch in Batches.of(tensorised, config=config, batch_tokens=_BATCH_TOKENS):
+                reading = self.network(batch)
+                query = reading.query.numpy()
+                for column, values in zip(found, read(reading, query), strict=True):
+                    column[query] = values
+        return tuple(column.reshape(*at.shape, column.shape[1]) for column in found)
+
+
+def _slots(
+    at_ms: NDArray[np.int64], *, start_ms: NDArray[np.int64], end_ms: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Slots (N, T, S) as (N·T, S), checked."""
+    n_slots = start_ms.shape[-1]
+    expect_shape("start_ms", start_ms, (*at_ms.shape, n_slots))
+    expect_shape("end_ms", end_ms, (*at_ms.shape, n_slots))
+    return start_ms.reshape(-1, n_slots), end_ms.reshape(-1, n_slots)
