@@ -1,0 +1,1 @@
+"""Everything that composes the rooms below: jobs, reports and the command line."""

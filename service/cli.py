@@ -1,0 +1,130 @@
+"""The command line: ``opportune COMMAND``; each command is a job in ``service/jobs/``.
+
+Arguments enter; an exit code leaves: 0 done, 2 bad input (with what was expected, what came
+and what to do), 130 interrupted. Heavy libraries load only in the job that needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bandit.errors import OpportuneError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.command is None:
+        parser.print_help()
+        return 0
+    try:
+        return int(chosen.call(chosen))
+    except OpportuneError as error:
+        print(f"opportune: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("opportune: interrupted; call again to go on where it stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="opportune", description="The right item at the right moment, or silence."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_run(commands)
+    _add_check(commands)
+    _add_report(commands)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "run",
+        help="learn from a year of shopping whom to push which item and when; write a report",
+        description="The main job, end to end: clean, encode, walk online, campaigns, evaluate "
+        "against truth, report. A run that was cut off goes on where it stopped.",
+    )
+    run.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="your own events (CSV, Parquet, JSON lines) with user, item or category, time, "
+        "action; without it, the Complete Journey data of its package",
+    )
+    _add_file_options(run)
+    run.add_argument("--out", type=Path, default=Path("runs"), help="folder of runs (runs)")
+    run.add_argument("--seed", type=int, default=1, help="first seed (1)")
+    run.add_argument(
+        "--full", action="store_true", help="all five seeds on every user: the committed table"
+    )
+    run.set_defaults(call=_run)
+
+
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    check = commands.add_parser(
+        "check",
+        help="read and clean a file of events; print what would be kept, dropped and why",
+    )
+    check.add_argument("data", type=Path, metavar="FILE")
+    _add_file_options(check)
+    check.set_defaults(call=_check)
+
+
+def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    report = commands.add_parser("report", help="write the page of a finished run again")
+    report.add_argument("folder", type=Path, metavar="RUN")
+    report.set_defaults(call=_report)
+
+
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--zone",
+        help="IANA time zone of the users, e.g. Europe/Berlin (UTC for a file of your own)",
+    )
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="YOURS=OURS",
+        help="name a column of yours, e.g. --column event_time=time; may be repeated",
+    )
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from service.jobs.run import RunSettings, run
+
+    settings = RunSettings(
+        data=chosen.data,
+        zone=chosen.zone,
+        columns=tuple(chosen.column),
+        seed=chosen.seed,
+        full=chosen.full,
+    )
+    run(settings, root=chosen.out)
+    return 0
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from service.jobs.check import check
+
+    for line in check(chosen.data, zone=chosen.zone, columns=tuple(chosen.column)):
+        print(line)
+    return 0
+
+
+def _report(chosen: argparse.Namespace) -> int:
+    from service.reports.page import write_report
+
+    print(write_report(chosen.folder))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""How well next categories and active windows are foretold, with household-bootstrap intervals.
+
+Predictions of several rows (encoder, baselines) for the same questions enter; tables of skill
+leave. Every metric is a ratio or a function of sums by household, so a bootstrap of households
+is a matrix product and differences between rows are paired. Metrics: HR and NDCG with ties
+counted against the scorer (Krichene and Rendle 2020 on why every item is ranked), AUC, Brier,
+expected calibration error over bins of equal mass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from bandit.draws import Stream, generator
+
+__all__ = ["ItemSums", "SlotSums", "item_sums", "skill_table", "slot_sums"]
+
+Array = NDArray[np.float64]
+
+_TOP = 10
+_AUC_BINS = 1024
+_CALIBRATION_BINS = 20
+_N_BOOTSTRAP = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemSums:
+    """Sums over each household's baskets."""
+
+    n: Array  # (H,) baskets
+    hits: Array  # (H,) share of the basket's items among the top ten, summed
+    gain: Array  # (H,) NDCG@10, summed
+    log_loss: Array  # (H,) mean −ln p of the basket's items, summed
+
+    def metrics(self, weights: Array) -> dict[str, Array]:
+        """Metrics under household weights (B, H), each (B,)."""
+        n = weights @ self.n
+        return {
+            "HR@10": weights @ self.hits / n,
+            "NDCG@10": weights @ self.gain / n,
+            "log loss": weights @ self.log_loss / n,
+        }
+
+    def __add__(self, other: ItemSums) -> ItemSums:
+        return ItemSums(
+            n=self.n + other.n,
+            hits=self.hits + other.hits,
+            gain=self.gain + other.gain,
+            log_loss=self.log_loss + other.log_loss,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotSums:
+    """Sums over each household's windows, and counts by bin of the prediction."""
+
+    n: Array  # (H,)
+    squares: Array  # (H,) of the error
+    log_loss: Array  # (H,)
+    positive: Array  # (H, bins) active windows by rank of their prediction
+    negative: Array  # (H, bins)
+    chance: Array  # (H, 20) predictions by bin of equal mass
+    active: Array  # (H, 20)
+    in_bin: Array  # (H, 20)
+
+    def metrics(self, weights: Array) -> dict[str, Array]:
+        """Metrics under household weights (B, H), each (B,)."""
+        n = weights @ self.n
+        positive, negative = weights @ self.positive, weights @ self.negative
+        below = np.cumsum(negative, axis=1) - negative / 2
+        ordered = (positive * below).sum(axis=1)
+        gaps = np.abs(weights @ self.chance - weights @ self.active).sum(axis=1)
+        return {
+            "AUC": ordered / (positive.sum(axis=1) * negative.sum(axis=1)),
+            "Brier": weights @ self.squares / n,
+            "log loss": weights @ self.log_loss / n,
+            "ECE": gaps / n,
+        }
+
+    def calibration(self) -> pa.Table:
+        """Mean prediction, share active and count of each bin of equal mass."""
+        count = self.in_bin.sum(axis=0)
+        filled = count > 0
+        return pa.table(
+            {
+                "predicted": self.chance.sum(axis=0)[filled] / count[filled],
+                "active": self.active.sum(axis=0)[filled] / count[filled],
+                "n": count[filled].astype(np.int64),
+            }
+        )
+
+
+def item_sums(
+    log_p: Array,
+    *,
+    household: NDArray[np.int64],
+    n_households: int,
+    target_row: NDArray[np.int64],
+    target_item: NDArray[np.int64],
+) -> ItemSums:
+    """Sum the skill of Q baskets' predictions by household.
+
+    Parameters
+    ----------
+    log_p : ndarray, (Q, V)
+        Log-probabilities of the basket's items.
+    household : ndarray, (Q,)
+        Whose basket.
+    target_row, target_item : ndarray, (P,)
+        The items of each basket, rows ascending; every basket holds one at least.
+    """
+    n_rows = len(household)
+    size = np.bincount(target_row, minlength=n_rows)
+    found = log_p[target_row, target_item]
+    # Ties count against the scorer: a constant score puts every item last.
+    rank = np.empty(len(target_row))
+    for begin in range(0, len(target_row), 4096):
+        part = slice(begin, begin + 4096)
+        rank[part] = (log_p[target_row[part]] >= found[part, None]).sum(axis=1)
+    is_top = rank <= _TOP
+    gain = np.where(is_top, 1 / np.log2(1 + rank), 0.0)
+    ideal = np.cumsum(1 / np.log2(np.arange(_TOP) + 2))[np.clip(size, 1, _TOP) - 1]
+
+    def by_household(values: Array, scale: Array) -> Array:
+        rows = np.bincount(target_row, values, minlength=n_rows) / scale
+        return np.asarray(np.bincount(household, rows, minlength=n_households), np.float64)
+
+    sized = np.maximum(size, 1).astype(np.float64)
+    return ItemSums(
+        n=np.bincount(household, minlength=n_households).astype(np.float64),
+        hits=by_household(is_top.astype(np.float64), sized),
+        gain=by_household(gain, ideal),
+        log_loss=by_household(-found, sized),
+    )
+
+
+def slot_sums(chance: Array, is_active: NDArray[np.bool_]) -> SlotSums:
+    """Sum the skill of predictions (H, T, S) against what happened, by household."""
+    n_households = chance.shape[0]
+    p = np.clip(chance.reshape(n_households, -1), 1e-6, 1 - 1e-6)
+    y = is_active.reshape(n_households, -1).astype(np.float64)
+    fine = _equal_mass(p, _AUC_BINS)
+    coarse = _equal_mass(p, _CALIBRATION_BINS)
+    return SlotSums(
+        n=np.full(n_households, float(p.shape[1])),
+        squares=((p - y) ** 2).sum(axis=1),
+        log_loss=-(y * np.log(p) + (1 - y) * np.log1p(-p)).sum(axis=1),
+        positive=_by_bin(fine, y, _AUC_BINS),
+        negative=_by_bin(fine, 1 - y, _AUC_BINS),
+        chance=_by_bin(coarse, p, _CALIBRATION_BINS),
+        active=_by_bin(coarse, y, _CALIBRATION_BINS),
+        in_bin=_by_bin(coarse, np.ones_like(p), _CALIBRATION_BINS),
+    )
+
+
+def skill_table(
+    rows: Mapping[str, ItemSums] | Mapping[str, SlotSums], *, against: str, key: int
+) -> pa.Table:
+    """Each row's metrics with a 95 % interval, and the paired difference to row ``against``.
+
+    Columns: row, metric, value, low, high, difference, difference_low, difference_high.
+    """
+    n_households = len(rows[against].n)
+    rng = generator(key, stream=Stream.BOOTSTRAP)
+    drawn = rng.multinomial(n_households, np.full(n_households, 1 / n_households), _N_BOOTSTRAP)
+    weights = np.concatenate([np.ones((1, n_households)), drawn])
+    found = {name: row.metrics(weights) for name, row in rows.items()}
+    lines = []
+    for name, metrics in found.items():
+        for metric, values in metrics.items():
+            change = values - found[against][metric]
+            low, high = np.quantile(values[1:], [0.025, 0.975])
+            change_low, change_high = np.quantile(change[1:], [0.025, 0.975])
+            lines.append(
+                {
+                    "row": name,
+                    "metric": metric,
+                    "value": float(values[0]),
+                    "low": float(low),
+                    "high": float(high),
+                    "difference": float(change[0]),
+                    "difference_low": float(change_low),
+                    "difference_high": float(change_high),
+                }
+            )
+    return pa.Table.from_pylist(lines)
+
+
+def _equal_mass(p: Array, n_bins: int) -> NDArray[np.int64]:
+    """Bin of each prediction; equal predictions share a bin."""
+    edges = np.unique(np.quantile(p, np.arange(1, n_bins) / n_bins))
+    return np.searchsorted(edges, p, side="right").astype(np.int64)
+
+
+def _by_bin(bins: NDArray[np.int64], values: Array, n_bins: int) -> Array:
+    rows = np.arange(len(bins))[:, None] * n_bins + bins
+    flat = np.bincount(rows.ravel(), values.ravel(), minlength=len(bins) * n_bins)
+    return np.asarray(flat.reshape(len(bins), n_bins), np.float64)

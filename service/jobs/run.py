@@ -1,0 +1,158 @@
+"""The main job: ``opportune run``; every step resumable, one table and one page at the end.
+
+Settings enter; a folder ``runs/<id>/`` leaves with the decision log, artefacts, metrics and
+report. Steps: data → encoder → online → campaigns → truth → report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from bandit.draws import key_of
+from service.jobs.encoder_step import encoder_step
+from service.jobs.online import OnlineSettings, prepare, timing_of, walk_online, warm_from
+from service.jobs.purchase_features import EncodedDays
+from service.jobs.shop_data import ShopData, load_shop
+from service.jobs.steps import Run, open_run
+from service.jobs.truth import evaluate_against_truth
+
+__all__ = ["RunSettings", "run"]
+
+_SEEDS = 5
+_ENCODED = "encoded.npz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """What a run is asked for.
+
+    Parameters
+    ----------
+    data : Path, optional
+        The user's own file; the Complete Journey data without it.
+    zone : str, optional
+        IANA zone of the users.
+    columns : tuple of str
+        ``YOURS=OURS`` pairs.
+    seed : int
+        The first of five seeds.
+    full : bool
+        All seeds on all users.
+    """
+
+    data: Path | None = None
+    zone: str | None = None
+    columns: tuple[str, ...] = ()
+    seed: int = 1
+    full: bool = False
+
+    @property
+    def online(self) -> OnlineSettings:
+        """How much the online step walks."""
+        seeds = tuple(range(self.seed, self.seed + _SEEDS))
+        return OnlineSettings(seeds=seeds, n_users_more=None if self.full else 600)
+
+
+def run(settings: RunSettings, *, root: Path, say: Callable[[str], None] = print) -> Path:
+    """Run every step that is not done yet; return the run's folder."""
+    from service.reports.page import write_report
+
+    data = load_shop(settings.data, zone=settings.zone, columns=settings.columns)
+    for line in (data.source, *data.report.lines()):
+        say(line)
+    job = open_run(root, _plain(settings), say=say)
+    job.step("data", lambda folder: data.described())
+    job.step("encoder", lambda folder: _encode(data, folder, settings.seed))
+    encoded = _load_encoded(job.folder / "encoder" / _ENCODED)
+    online = job.step(
+        "online",
+        lambda folder: walk_online(data.shop, folder, settings=settings.online, encoded=encoded),
+    )
+    if data.is_journey:
+        job.step("campaigns", lambda folder: _campaigns(settings.seed))
+    job.step("truth", lambda folder: _truth(data, job, encoded))
+    job.finish()
+    page = write_report(job.folder)
+    for line in _table(online):
+        say(line)
+    say(f"report: {page.resolve()}")
+    return job.folder
+
+
+def _encode(data: ShopData, folder: Path, seed: int) -> dict[str, Any]:
+    shop = data.shop
+    done = encoder_step(
+        shop,
+        key=key_of("encoder", seed),
+        folder=folder / "artefact",
+        encode_from=warm_from(shop),
+    )
+    np.savez(
+        folder / _ENCODED,
+        allow_pickle=False,
+        first_day=np.array(done.encoded.first_day),
+        context=done.encoded.context.astype(np.float32),
+        item_scores=done.encoded.item_scores.astype(np.float32),
+        slot_probabilities=done.encoded.slot_probabilities.astype(np.float32),
+    )
+    tables = {
+        "next_item": done.next_item,
+        "active_in_slot": done.active_in_slot,
+        "calibration": done.calibration,
+    }
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet")
+    return done.report | {name: table.to_pylist() for name, table in tables.items()}
+
+
+def _load_encoded(path: Path) -> EncodedDays:
+    with np.load(path, allow_pickle=False) as arrays:
+        return EncodedDays(
+            first_day=int(arrays["first_day"]),
+            context=arrays["context"].astype(np.float64),
+            item_scores=arrays["item_scores"],
+            slot_probabilities=arrays["slot_probabilities"],
+        )
+
+
+def _campaigns(seed: int) -> dict[str, Any]:
+    from service.jobs.campaigns import campaigns
+
+    return campaigns(key=key_of("campaigns", seed))
+
+
+def _truth(data: ShopData, job: Run, encoded: EncodedDays) -> dict[str, Any]:
+    prepared = prepare(data.shop, timing_of(data.shop), encoded)
+    return evaluate_against_truth(prepared, job.folder / "online")
+
+
+def _plain(settings: RunSettings) -> dict[str, Any]:
+    """Settings as JSON, with the data file's size and time so that a changed file is new."""
+    plain = asdict(settings) | {"columns": list(settings.columns), "data": None}
+    if settings.data is not None:
+        stat = settings.data.stat()
+        plain["data"] = [str(settings.data.resolve()), stat.st_size, stat.st_mtime_ns]
+    return plain
+
+
+def _table(online: dict[str, Any]) -> list[str]:
+    """Lines for the terminal: what each policy was worth, and the differences that matter."""
+    lines = ["", f"{'policy':42}{'value':>9}  {'95 % interval':21}{'sends':>7}{'hits/send':>11}"]
+    for row in online["table"]:
+        hits = "" if row["hits_per_send"] is None else f"{row['hits_per_send']:.4f}"
+        interval = f"[{row['lower']:+.5f}, {row['upper']:+.5f}]"
+        value = f"{row['policy']:42}{row['value']:+9.5f}  {interval:21}"
+        lines.append(f"{value}{row['send_share']:7.1%}{hits:>11}")
+    lines.append("value: hits less .01 a send, per decision; a hit would have happened anyway")
+    for gain in online["gains"]:
+        lines.append(
+            f"{gain['what']}: {gain['one']} less {gain['other']} = {gain['value']:+.5f} "
+            f"[{gain['value_lower']:+.5f}, {gain['value_upper']:+.5f}]"
+        )
+    return lines

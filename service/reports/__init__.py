@@ -1,0 +1,1 @@
+"""Reports: tables in, self-contained HTML pages and plots out."""

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.jobs.campaign_rows import CampaignShop
+from service.jobs.campaigns import CampaignSettings, judge_campaigns
+from service.jobs.propensity_report import auc, calibration_table
+
+N_HOUSEHOLDS, N_DAYS, N_CAMPAIGNS = 700, 200, 4
+UPLIFT = 30.0
+
+
+def shop_of(*, uplift: float, hidden: float = 0.0, seed: int = 2) -> CampaignShop:
+    """Households that spent more are sent more; ``hidden`` targets on what is not yet visible.
+
+    Each household spends ``rate`` dollars a day, exponentially spread, so its past total says
+    all there is to know of its rate. Sends depend on the total up to the placebo's window.
+    With ``hidden`` dollars, some shop more just before the campaign and are sent more for it,
+    which features from before the placebo's window cannot show.
+    """
+    rng = np.random.default_rng(seed)
+    rate = rng.gamma(4.0, 1.0, N_HOUSEHOLDS)
+    spend = rng.gamma(1.0, rate[:, None], (N_HOUSEHOLDS, N_DAYS))
+    first = 60 + 34 * np.arange(N_CAMPAIGNS)
+    last = first + 19
+    sent = np.zeros((N_HOUSEHOLDS, N_CAMPAIGNS), np.bool_)
+    for campaign in range(N_CAMPAIGNS):
+        newly = rng.random(N_HOUSEHOLDS) < 0.4
+        start = first[campaign]
+        spend[newly, start - 20 : start] += hidden / 20
+        seen = spend[:, : start - 20].mean(axis=1)
+        score = 0.8 * (seen - 4.0) / 2 + (1.5 * (newly - 0.4) if hidden else 0.0)
+        sent[:, campaign] = rng.random(N_HOUSEHOLDS) < 1 / (1 + np.exp(-score))
+        spend[sent[:, campaign], start : start + 20] += uplift / 20
+    return CampaignShop(
+        household=np.arange(N_HOUSEHOLDS),
+        spend=spend,
+        trips=np.ones_like(spend),
+        discount=np.zeros_like(spend),
+        redeemed=np.zeros_like(spend),
+        traits=np.zeros((N_HOUSEHOLDS, 1)),
+        trait_names=("age=unknown",),
+        campaign=np.arange(N_CAMPAIGNS) + 1,
+        kind=np.full(N_CAMPAIGNS, "Type A"),
+        first_day=first,
+        last_day=last,
+        sent=sent,
+        used=sent & (rng.random(sent.shape) < 0.1),
+    )
+
+
+@pytest.fixture(scope="module")
+def judged() -> dict[str, Any]:
+    """A shop whose targeting the features explain, and whose sends add thirty dollars."""
+    return judge_campaigns(shop_of(uplift=UPLIFT), key=1)
+
+
+def uplift_row(judged: dict[str, Any], population: str = "all") -> dict[str, Any]:
+    return next(
+        row for row in judged["uplift"] if row["kind"] == "all" and row["population"] == population
+    )
+
+
+def test_a_known_uplift_is_found_where_the_naive_difference_is_not_it(
+    judged: dict[str, Any],
+) -> None:
+    """The interval holds the thirty dollars; comparing the sent with the rest says far more."""
+    row = uplift_row(judged)
+    assert row["lower"] <= UPLIFT <= row["upper"]
+    assert row["lower"] > 0
+    assert row["naive"] > UPLIFT + 3 * (row["upper"] - row["value"])
+
+
+def test_the_placebo_shows_nothing_where_features_explain_the_targeting(
+    judged: dict[str, Any],
+) -> None:
+    """Spend before the campaign is not raised by it."""
+    row = uplift_row(judged)
+    assert row["placebo_lower"] <= 0 <= row["placebo_upper"]
+
+
+def test_estimated_propensities_are_never_called_usable(judged: dict[str, Any]) -> None:
+    """Nothing vouches for what was not logged, however well it overlaps."""
+    assert {row["verdict"] for row in judged["uplift"]} <= {"weak", "do not use"}
+    assert {row["verdict"] for row in judged["policies"]} <= {"weak", "do not use"}
+    assert judged["verdict"] == "weak"
+
+
+def test_a_zero_effect_stays_zero_within_its_interval() -> None:
+    """The zero-effect law, on campaigns."""
+    row = uplift_row(judge_campaigns(shop_of(uplift=0.0, seed=3), key=1))
+    assert row["lower"] <= 0 <= row["upper"]
+
+
+def test_a_failed_placebo_forbids_use_and_says_so() -> None:
+    """Households chosen for what the placebo's features cannot hold make the verdict no."""
+    judged = judge_campaigns(shop_of(uplift=0.0, hidden=60.0), key=1)
+    row = uplift_row(judged)
+    assert row["placebo_lower"] > 0
+    assert judged["verdict"] == "do not use"
+    assert judged["why"].startswith("the placebo failed")
+    always = [row for row in judged["policies"] if row["policy"] == "always send"]
+    assert {row["verdict"] for row in always} == {"do not use"}
+
+
+def test_the_cost_of_sending_moves_values_one_for_one(judged: dict[str, Any]) -> None:
+    """Always sending loses exactly the cost; never sending loses nothing."""
+    gain = {(row["policy"], row["cost_usd"]): row["gain"] for row in judged["costs"]}
+    assert gain["always send", 0.0] - gain["always send", 2.0] == pytest.approx(2.0)
+    assert gain["never send", 2.0] == 0.0
+
+
+def test_every_policy_is_valued_by_four_estimators(judged: dict[str, Any]) -> None:
+    """IPS, SNIPS, DM and DR, each with overlap figures and a verdict."""
+    settings = CampaignSettings()
+    found = {
+        (row["policy"], row["estimator"]) for row in judged["policies"] if row["kind"] == "all"
+    }
+    assert len(found) == (3 + len(settings.top_shares)) * 4
+    assert {estimator for _, estimator in found} == {"ips", "snips", "dm", "dr"}
+
+
+def test_the_value_as_logged_is_the_mean_reward(judged: dict[str, Any]) -> None:
+    """Weights of one: what was seen, less what was sent."""
+    shop = shop_of(uplift=UPLIFT)
+    spend = [
+        shop.spend[:, first : last + 1].sum(axis=1)
+        for first, last in zip(shop.first_day, shop.last_day, strict=True)
+    ]
+    seen = float(np.mean(np.stack(spend, axis=1) - judged["cost_usd"] * shop.sent))
+    row = next(
+        row
+        for row in judged["policies"]
+        if (row["kind"], row["policy"], row["estimator"]) == ("all", "as logged", "ips")
+    )
+    assert row["value"] == pytest.approx(seen)
+
+
+def test_the_result_is_plain_json_and_repeats_itself(judged: dict[str, Any]) -> None:
+    """The same key gives the same numbers, ready for metrics.json."""
+    again = judge_campaigns(shop_of(uplift=UPLIFT), key=1)
+    assert json.dumps(again, allow_nan=False) == json.dumps(judged, allow_nan=False)
+
+
+def test_auc_counts_ties_as_a_half() -> None:
+    """Against every pair counted one by one."""
+    rng = np.random.default_rng(0)
+    score, happened = rng.integers(0, 6, 60) / 6, rng.random(60) < 0.4
+    pairs = np.subtract.outer(score[happened], score[~happened])
+    assert auc(score, happened) == pytest.approx(np.mean((pairs > 0) + 0.5 * (pairs == 0)))
+
+
+def test_calibration_bins_hold_every_row_once() -> None:
+    """Ten bins of nearly equal size, from the smallest chance to the largest."""
+    rng = np.random.default_rng(1)
+    chance = rng.random(1003)
+    table = calibration_table(chance, rng.random(1003) < chance)
+    assert sum(row["n_rows"] for row in table) == 1003
+    expected = [row["expected"] for row in table]
+    assert expected == sorted(expected)
+    assert max(abs(row["expected"] - row["observed"]) for row in table) < 0.15
