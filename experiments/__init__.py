@@ -1,0 +1,1 @@
+"""Studies: one file each, run by ``python -m experiments.NAME``, results beside them."""
