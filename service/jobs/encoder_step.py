@@ -114,7 +114,8 @@ def encoder_step(
             for n, foretells in rows.items()
             if foretells is not encoder
         }
-        chances = {"two-stream encoder": encoded.slot_probabilities} | chances
+        online = encoded.slot_probabilities[:, shop.train_days - first_day :]
+        chances = {"two-stream encoder": online} | chances
     happened = _happened(shop)
     slots = {n: slot_sums(chance, happened) for n, chance in chances.items()}
     slots["popularity, 7 days"] = slot_sums(_weekly_chance(shop), happened)
