@@ -433,6 +433,6 @@ _NOTES = (
     "Spend is revenue, not margin; what a coupon takes off is the retailer's cost as well.",
     "Campaigns that reach past the data are cut at its end.",
     "The placebo moves the window one campaign length back, with features from before that.",
-    "Intervals are asymptotic: on 60 synthetic shops of 700 households with a known uplift, 56 held "
-    "it and 52 placebos held zero, so the placebo refuses somewhat oftener than one time in twenty.",
+    "Intervals are asymptotic: on 60 synthetic shops of 700 households with a known uplift, 56 "
+    "held it and 52 placebos held zero: a placebo refuses oftener than one time in twenty.",
 )
