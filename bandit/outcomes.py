@@ -26,6 +26,7 @@ __all__ = [
     "Outcomes",
     "RewardScheme",
     "no_outcomes",
+    "outcomes_of",
 ]
 
 
@@ -97,6 +98,49 @@ def no_outcomes() -> Outcomes:
         value=np.zeros(0),
         decision_id=whole,
         corrects=whole,
+    )
+
+
+def outcomes_of(
+    kind: Kind,
+    outcome_id: NDArray[np.int64],
+    *,
+    user: NDArray[np.int64],
+    at_ms: NDArray[np.int64],
+    received_ms: NDArray[np.int64] | None = None,
+    value: float | NDArray[np.float64] = 1.0,
+    decision_id: NDArray[np.int64] | None = None,
+) -> Outcomes:
+    """M outcomes of one kind, with the usual defaults.
+
+    Parameters
+    ----------
+    kind : Kind
+        What happened.
+    outcome_id : ndarray of int, (M,)
+        Ids; the same id twice is the same outcome.
+    user : ndarray of int, (M,)
+        To whom.
+    at_ms : ndarray of int, (M,)
+        When it happened.
+    received_ms : ndarray of int, (M,), optional
+        When we heard of it; at once without it.
+    value : float or ndarray, (M,)
+        Money, or 1.
+    decision_id : ndarray of int, (M,), optional
+        The decision that a response belongs to; behaviour has none.
+    """
+    n = len(outcome_id)
+    none = np.full(n, -1, np.int64)
+    return Outcomes(
+        outcome_id=np.asarray(outcome_id, np.int64),
+        kind=np.full(n, kind, np.uint8),
+        user=np.asarray(user, np.int64),
+        at_ms=np.asarray(at_ms, np.int64),
+        received_ms=np.asarray(at_ms if received_ms is None else received_ms, np.int64),
+        value=np.broadcast_to(np.asarray(value, np.float64), (n,)),
+        decision_id=none if decision_id is None else np.asarray(decision_id, np.int64),
+        corrects=none,
     )
 
 

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bandit.decide import Mode
+from bandit.log_schema import SCHEMA
+from policies.registry import policies
+from service.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "ARCHITECTURE.md", "DECISIONS.md", "CHANGELOG.md")
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text()
+
+
+def test_the_example_of_the_readme_runs_and_prints_what_it_says() -> None:
+    """A reader who copies it sees the line that the page shows."""
+    page = text_of("README.md")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert f"It prints `{done.stdout.strip()}`" in page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_holds_a_gap_or_a_link_to_nothing(page: str) -> None:
+    """Placeholders are filled; files that are linked or named as code exist."""
+    text = text_of(page)
+    assert "@@" not in text
+    linked = re.findall(r"\]\((?!http)([^)#]+)\)", text)
+    named = re.findall(r"`((?:bandit|encoders|policies|service|tests)/[\w/]+\.py)`", text)
+    missing = [name for name in linked + named if not (ROOT / name).exists()]
+    assert not missing
+
+
+def test_every_column_of_the_log_is_explained() -> None:
+    """A column without a word about it is a column nobody can use."""
+    section = text_of("ARCHITECTURE.md").split("column by column")[1]
+    assert not [name for name in SCHEMA.names if f"`{name}`" not in section]
+    for mode in Mode:
+        assert f"{mode.value} {mode.name.lower().replace('_', ' ')}" in section
+
+
+def test_every_option_of_run_stands_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the command offers is what the page shows."""
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    offered = set(re.findall(r"--[a-z]+", capsys.readouterr().out)) - {"--help"}
+    page = text_of("README.md")
+    assert not [option for option in offered if option not in page]
+
+
+def test_every_policy_id_stands_in_the_readme() -> None:
+    """A policy that is not named is one that nobody asks for."""
+    page = text_of("README.md")
+    assert not [entry for entry in policies() if f"`{entry.policy_id}`" not in page]
+
+
+def test_every_dependency_has_its_decision() -> None:
+    """One entry a dependency: what for, what else was looked at."""
+    page = text_of("DECISIONS.md").lower()
+    project = (ROOT / "pyproject.toml").read_text()
+    names = set(re.findall(r'"([a-z][a-z0-9-]+)(?:\[[a-z]+\])?(?:[><=]=[^"]*)?"', project))
+    block = project.split("dependencies")[1].split("[project.scripts]")[0]
+    wanted = {name for name in names if f'"{name}' in block} - {"opportune"}
+    assert not [name for name in wanted if name not in page]
