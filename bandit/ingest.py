@@ -18,7 +18,7 @@ import pyarrow.parquet
 
 from bandit.errors import BadInputError, ForeignFileError
 
-__all__ = ["OPTIONAL", "REQUIRED", "RawEvents", "read_events"]
+__all__ = ["OPTIONAL", "REQUIRED", "RawEvents", "read_events", "read_table"]
 
 REQUIRED = ("user", "time", "action")
 OPTIONAL = ("item", "category", "amount", "rating", "device", "zone", "text")
@@ -64,13 +64,20 @@ def read_events(path: Path, *, columns: Mapping[str, str] | None = None) -> RawE
     BadInputError
         For a file without the columns that are needed.
     """
-    table, n_malformed = _read(Path(path))
+    table, n_malformed = read_table(Path(path))
     names = _renaming(table.column_names, columns, Path(path))
     kept = {ours: table.column(theirs) for theirs, ours in names.items()}
     return RawEvents(table=pa.table(kept), n_malformed=n_malformed)
 
 
-def _read(path: Path) -> tuple[pa.Table, int]:
+def read_table(path: Path) -> tuple[pa.Table, int]:
+    """Read a file as it is: its table, and how many lines could not be parsed.
+
+    Raises
+    ------
+    ForeignFileError
+        For a file that is absent, empty, truncated or of another kind.
+    """
     if not path.is_file():
         raise ForeignFileError(f"expected a file of events at {path}, found none")
     readers = {

@@ -1,0 +1,229 @@
+"""The small classic shape: ``time,freq,amount,category,action``, one row an observation.
+
+A file without users or epoch times enters; checked columns and a report of what was dropped
+leave. ``time`` is normalised to [0, 1], ``freq`` and ``amount`` may have any scale, and an
+action's word becomes its *worth*: 1 where the user took the category up, 0 where it was only
+seen, or anything between. Files with users and real times go through :mod:`bandit.ingest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from bandit.cleaning import SYNONYMS, CleaningReport
+from bandit.errors import BadInputError
+from bandit.ingest import read_table
+
+__all__ = ["COLUMNS", "WORTH", "Behaviour", "behaviour_of", "read_behaviour"]
+
+Array = NDArray[np.float64]
+Truth = NDArray[np.bool_]
+
+COLUMNS = ("time", "freq", "amount", "category", "action")
+
+WORTH: Mapping[str, float] = MappingProxyType(
+    {
+        "purchase": 1.0,
+        "click": 1.0,
+        "cart": 1.0,
+        "favourite": 1.0,
+        "push_clicked": 1.0,
+        "view": 0.0,
+        "shown": 0.0,
+        "push_shown": 0.0,
+        "search": 0.0,
+        "session": 0.0,
+        "rating": 0.0,
+        "ignored": 0.0,
+        "dismissed": 0.0,
+        "push_dismissed": 0.0,
+        "refund": 0.0,
+        "none": 0.0,
+    }
+)
+"""What each action says of the category: taken up, or only seen. Here a click is a response."""
+
+_TOLERATED = 0.05
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """M observations; a missing frequency or amount is NaN."""
+
+    time: Array  # (M,) in [0, 1]
+    freq: Array  # (M,)
+    amount: Array  # (M,)
+    category: NDArray[np.int64]  # (M,) position in ``categories``
+    worth: Array  # (M,) in [0, 1]
+    categories: tuple[str, ...]
+    report: CleaningReport
+
+    @property
+    def n_rows(self) -> int:
+        """Number of observations M."""
+        return len(self.time)
+
+
+def read_behaviour(
+    path: Path | str,
+    *,
+    worth: Mapping[str, float] = WORTH,
+    columns: Mapping[str, str] | None = None,
+) -> Behaviour:
+    """Read a file of the small shape (CSV, Parquet or JSON lines).
+
+    Parameters
+    ----------
+    path : Path or str
+        Such as ``user_behavior.csv``.
+    worth : mapping
+        What each action is worth, 0 … 1; other words are unknown. Well-known other words for
+        these actions are understood (``buy`` is ``purchase``).
+    columns : mapping, optional
+        Your column names to ours, e.g. ``{"hour": "time"}``.
+
+    Raises
+    ------
+    ForeignFileError
+        For a file that is absent, empty, truncated or of another kind.
+    BadInputError
+        For missing columns, or a column of which more than a row in twenty cannot be used.
+    """
+    table, n_malformed = read_table(Path(path))
+    if columns:
+        absent = sorted(set(columns) - set(table.column_names))
+        if absent:
+            raise BadInputError(
+                f"expected the columns {sorted(columns)} in {path}, not in the file: {absent}; "
+                f"it has {table.column_names}"
+            )
+        table = table.rename_columns([columns.get(name, name) for name in table.column_names])
+    return behaviour_of(table, worth=worth, n_malformed=n_malformed)
+
+
+def behaviour_of(
+    table: pa.Table, *, worth: Mapping[str, float] = WORTH, n_malformed: int = 0
+) -> Behaviour:
+    """Check a table of the small shape; see :func:`read_behaviour`.
+
+    Single bad rows are dropped and counted; a column that is bad throughout is refused with its
+    first bad row, because that is a misunderstanding and not noise.
+    """
+    missing = [name for name in COLUMNS if name not in table.column_names]
+    if missing:
+        raise BadInputError(
+            f"expected columns {', '.join(COLUMNS)}, missing: {', '.join(missing)}; got "
+            f"{table.column_names}: name yours with columns={{'yours': 'ours'}}"
+        )
+    _check_worth(worth)
+    text = {name: _text(table[name]) for name in COLUMNS}
+    time, amount, freq = (_numbers(text[name]) for name in ("time", "amount", "freq"))
+    worths = _worths(text["action"], worth)
+    keep = np.ones(table.num_rows, np.bool_)
+    dropped = {"malformed line": n_malformed}
+    outside = (time < 0) | (time > 1)
+    for name, why, is_bad, hint in (
+        (
+            "time",
+            "missing or unreadable time",
+            np.isnan(time),
+            "write a number from 0 to 1; dates and epoch times belong into a file with users, "
+            "which read_events reads",
+        ),
+        (
+            "time",
+            "time outside 0 … 1",
+            outside,
+            "divide hours of the day by 24, or days by the length of the period; epoch times "
+            "belong into a file with users, which read_events reads",
+        ),
+        ("category", "missing category", _is_empty(text["category"]), "give every row one"),
+        (
+            "action",
+            "undefined action",
+            np.isnan(worths),
+            f"known are {', '.join(worth)}; rename yours, or say what it is worth with worth=",
+        ),
+    ):
+        bad = keep & is_bad
+        _refuse_many(text[name], bad, why=why, hint=hint)
+        dropped[why] = int(bad.sum())
+        keep &= ~is_bad
+    for name, column in (("freq", freq), ("amount", amount)):
+        unreadable = np.isnan(column) & ~_is_empty(text[name])
+        _refuse_many(text[name], unreadable, why=f"unreadable {name}", hint="write a number")
+    codes, categories = _codes(text["category"].filter(pa.array(keep)))
+    return Behaviour(
+        time=time[keep],
+        freq=freq[keep],
+        amount=amount[keep],
+        category=codes,
+        worth=worths[keep],
+        categories=categories,
+        report=CleaningReport(
+            n_in=table.num_rows + n_malformed,
+            n_kept=int(keep.sum()),
+            dropped=dropped,
+            n_missing_amount=int(np.isnan(amount[keep]).sum()),
+        ),
+    )
+
+
+def _check_worth(worth: Mapping[str, float]) -> None:
+    if not worth or not all(0.0 <= value <= 1.0 for value in worth.values()):
+        raise BadInputError(f"expected a worth of 0 to 1 for each action, got {dict(worth)}")
+
+
+def _text(column: pa.ChunkedArray) -> pa.Array:
+    """Cells as trimmed text, null where missing."""
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], pa.string())
+    return pc.utf8_trim_whitespace(array.cast(pa.string()))
+
+
+def _is_empty(text: pa.Array) -> Truth:
+    return np.asarray(pc.fill_null(pc.equal(text, ""), True))
+
+
+def _numbers(text: pa.Array) -> Array:
+    """Cells as numbers, NaN where there is none."""
+    is_number = pc.fill_null(pc.match_substring_regex(text, _NUMBER), False)
+    values = pc.if_else(is_number, text, None).cast(pa.float64())
+    found = np.asarray(pc.fill_null(values, float("nan")), np.float64)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _worths(text: pa.Array, worth: Mapping[str, float]) -> Array:
+    """What each row's action is worth, NaN for an unknown word; each word is looked up once."""
+    coded = pc.fill_null(text, "").dictionary_encode()
+    words = [word.lower() for word in coded.dictionary.to_pylist()]
+    table = [worth.get(word, worth.get(SYNONYMS.get(word, word), np.nan)) for word in words]
+    return np.asarray(table, np.float64)[np.asarray(coded.indices, np.int64)]
+
+
+def _refuse_many(text: pa.Array, is_bad: Truth, *, why: str, hint: str) -> None:
+    """Refuse a column of which more than a row in twenty is bad."""
+    n_bad = int(is_bad.sum())
+    if n_bad > _TOLERATED * len(is_bad):
+        row = int(np.argmax(is_bad))
+        raise BadInputError(
+            f"expected few bad rows, got {why} in {n_bad} of {len(is_bad)}, the first in row "
+            f"{row}: {text[row].as_py()!r}: {hint}"
+        )
+
+
+def _codes(text: pa.Array) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Codes by sorted name, so that they do not depend on the order of rows."""
+    names = sorted(pc.unique(text).to_pylist())
+    codes = pc.index_in(text, value_set=pa.array(names, pa.string()))
+    return np.asarray(codes, np.int64), tuple(names)
