@@ -17,13 +17,13 @@ from bandit.draws import Stream, key_of, uniforms
 from service.jobs.purchases import Purchases
 from service.jobs.walk import FLOOR
 
-__all__ = ["FactoredLogger", "Redraw", "broad_logger", "random_logger"]
+__all__ = ["FactoredLogger", "Logged", "broad_logger", "random_logger"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redraw:
+class Logged:
     """Logged actions of all rows with their propensities; rows are household-major."""
 
     action: NDArray[np.int64]  # (H·T,)
@@ -54,8 +54,8 @@ class FactoredLogger:
     item: Array
     slot: Array
 
-    def redraw(self, number: int, *, n_days: int) -> Redraw:
-        """Draw the log of every household and day once more."""
+    def redraw(self, number: int, *, n_days: int) -> NDArray[np.int64]:
+        """Draw the actions of every household and day once more, (H·T,)."""
         h, n_slots = self.slot.shape
         rows = np.arange(h * n_days)
         household = rows // n_days
@@ -63,15 +63,21 @@ class FactoredLogger:
             uniforms(key_of(self.name, number, part), rows, stream=Stream.WORLD)
             for part in ("hold", "item", "slot")
         ]
-        is_hold = lane[0] < self.hold
         item = _inverse(self.item, household, lane[1])
         slot = _inverse(self.slot, household, lane[2])
+        return np.where(lane[0] < self.hold, 0, 1 + item * n_slots + slot)
+
+    def logged(self, action: NDArray[np.int64], *, n_days: int) -> Logged:
+        """Return actions of every household and day with their exact propensities."""
+        n_slots = self.slot.shape[1]
+        household = np.arange(len(action)) // n_days
+        is_hold = action == 0
+        item, slot = divmod(np.maximum(action - 1, 0), n_slots)
         send = 1.0 - self.hold
         p_item, p_slot = send * self.item[household, item], send * self.slot[household, slot]
-        joint = p_item * p_slot / send
-        return Redraw(
-            action=np.where(is_hold, 0, 1 + item * n_slots + slot),
-            propensity=np.where(is_hold, self.hold, joint),
+        return Logged(
+            action=action,
+            propensity=np.where(is_hold, self.hold, p_item * p_slot / send),
             item=np.where(is_hold, self.hold, p_item),
             slot=np.where(is_hold, self.hold, p_slot),
             send=np.where(is_hold, self.hold, send),

@@ -8,6 +8,7 @@ known, because every action's hit is. Bias, spread, width and coverage of every 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from bandit.draws import key_of
 from bandit.floor import apply_floor
 from bandit.protocols import Policy
 from service.jobs.contenders import CONTENDERS, Contender, WarmStart, ready
-from service.jobs.loggers import FactoredLogger, Redraw, broad_logger, random_logger
+from service.jobs.loggers import FactoredLogger, Logged, broad_logger, random_logger
 from service.jobs.online import Prepared, frozen_after, frozen_path
 from service.jobs.progress import Progress
 from service.jobs.purchase_features import DayFeatures
@@ -45,6 +46,7 @@ TARGETS = (
     "igw warm",
 )
 _N_FOLDS = 2
+_THREADS = 2
 _RIDGE = 10.0
 
 
@@ -79,16 +81,18 @@ def evaluate_against_truth(
     bench = _Bench.of(shop, days)
     loggers = (random_logger(shop), broad_logger(shop))
     rows: list[dict[str, Any]] = []
-    with Progress(len(loggers) * (1 + len(targets)), "evaluation") as progress:
+    with (
+        Progress(len(loggers) * (1 + len(targets)), "evaluation") as progress,
+        ThreadPoolExecutor(_THREADS) as pool,
+    ):
+        logs = []
         for logger in loggers:
-            redraws = _Redraws.of(bench, logger, n_redraws)
+            logs.append(_Redraws.of(bench, logger, n_redraws, pool))
             progress.step()
-            for name, pmf in frozen_targets(prepared, states, targets):
-                target = bench.target(name, pmf)
-                cells = Cells(logger=logger.name, target=target, n_redraws=n_redraws)
-                for number, redraw in enumerate(redraws.drawn):
-                    cells.add(bench.evidence(target, redraws, number, redraw))
-                rows += cells.rows()
+        for name, pmf in frozen_targets(prepared, states, targets):
+            target = bench.target(name, pmf)
+            for redraws in logs:
+                rows += _cells(bench, target, redraws, pool)
                 progress.step()
     return {
         "cells": rows,
@@ -98,6 +102,17 @@ def evaluate_against_truth(
         "frozen_after_days": start,
         "loggers": {logger.name: f"P(hold) = {logger.hold:.4f}" for logger in loggers},
     }
+
+
+def _cells(
+    bench: _Bench, target: Target, redraws: _Redraws, pool: ThreadPoolExecutor
+) -> list[dict[str, Any]]:
+    """One target from one logger's logs; arithmetic on long columns runs beside itself."""
+    cells = Cells(logger=redraws.logger.name, target=target)
+    numbers = range(len(redraws.action))
+    for figures in pool.map(lambda n: cells.figures(bench.evidence(target, redraws, n)), numbers):
+        cells.add(figures)
+    return cells.rows()
 
 
 def frozen_targets(
@@ -202,9 +217,7 @@ class _Bench:
         hit = self.hits[np.arange(self.n_rows), np.maximum(action - 1, 0)] & is_send
         return hit - SEND_COST * is_send
 
-    def evidence(
-        self, target: Target, redraws: _Redraws, number: int, redraw: Redraw
-    ) -> dict[str, Any]:
+    def evidence(self, target: Target, redraws: _Redraws, number: int) -> dict[str, Any]:
         """Columns of :class:`~bandit.ope.evidence.Evidence` for one redraw."""
         fold = self.cluster % _N_FOLDS
         model = redraws.model[number]  # (folds, Di·Ds)
@@ -213,7 +226,7 @@ class _Bench:
         baseline = value[np.arange(self.n_rows), fold] - SEND_COST * p_send
         return {
             "reward": redraws.reward[number].astype(np.float64),
-            "redraw": redraw,
+            "logged": redraws.logged(number, n_days=self.n_days),
             "cluster": self.cluster,
             "baseline_logged": redraws.baseline[number].astype(np.float64),
             "baseline_target": baseline,
@@ -225,30 +238,43 @@ class _Bench:
 class _Redraws:
     """All logs of one logger, and a reward model cross-fitted by household on each."""
 
-    drawn: list[Redraw]
+    logger: FactoredLogger
+    action: NDArray[np.int16]  # (B, N)
     reward: NDArray[np.float32]  # (B, N)
     baseline: NDArray[np.float32]  # (B, N) q̂ of the logged action
     model: Array  # (B, folds, Di·Ds): coefficients used for the households of each fold
 
     @classmethod
-    def of(cls, bench: _Bench, logger: FactoredLogger, n_redraws: int) -> _Redraws:
+    def of(
+        cls, bench: _Bench, logger: FactoredLogger, n_redraws: int, pool: ThreadPoolExecutor
+    ) -> _Redraws:
         """Draw the logs and fit the models."""
         n, fold = bench.n_rows, bench.cluster % _N_FOLDS
         width = bench.items.shape[2] * bench.slots.shape[2]
-        reward = np.empty((n_redraws, n), np.float32)
-        baseline = np.empty((n_redraws, n), np.float32)
-        model = np.empty((n_redraws, _N_FOLDS, width))
-        drawn = []
-        for number in range(n_redraws):
-            redraw = logger.redraw(number, n_days=bench.n_days)
-            features = bench.logged_features(redraw.action)
-            reward[number] = bench.reward(redraw.action)
-            hit = reward[number] > 0
-            model[number] = _cross_fitted(features, hit, fold)
-            predicted = np.einsum("np,np->n", features, model[number][fold])
-            baseline[number] = predicted - SEND_COST * (redraw.action > 0)
-            drawn.append(redraw)
-        return cls(drawn=drawn, reward=reward, baseline=baseline, model=model)
+        found = cls(
+            logger=logger,
+            action=np.empty((n_redraws, n), np.int16),
+            reward=np.empty((n_redraws, n), np.float32),
+            baseline=np.empty((n_redraws, n), np.float32),
+            model=np.empty((n_redraws, _N_FOLDS, width)),
+        )
+
+        def draw(number: int) -> None:
+            action = logger.redraw(number, n_days=bench.n_days)
+            features, reward = bench.logged_features(action), bench.reward(action)
+            model = _cross_fitted(features, reward > 0, fold)
+            predicted = np.einsum("np,np->n", features, model[fold])
+            found.action[number], found.reward[number] = action, reward
+            found.baseline[number] = predicted - SEND_COST * (action > 0)
+            found.model[number] = model
+
+        for _ in pool.map(draw, range(n_redraws)):
+            pass
+        return found
+
+    def logged(self, number: int, *, n_days: int) -> Logged:
+        """One redraw with its propensities; 200 of them at once would fill the memory."""
+        return self.logger.logged(self.action[number].astype(np.int64), n_days=n_days)
 
 
 def _cross_fitted(features: Array, hit: NDArray[np.bool_], fold: NDArray[np.int64]) -> Array:

@@ -18,7 +18,7 @@ from bandit.ope.diagnostics import USABLE_ESS, USABLE_HITS, overlap_figures, ver
 from bandit.ope.evaluate import terms_of
 from bandit.ope.evidence import Evidence, Weighting
 from bandit.ope.intervals import clustered_error, normal_error
-from service.jobs.loggers import Redraw
+from service.jobs.loggers import Logged
 
 __all__ = ["CONSISTENT", "Cells", "Target"]
 
@@ -28,6 +28,12 @@ CONSISTENT = (("ips", "joint"), ("snips", "joint"), ("dr", "joint"))
 """Consistent because the propensities are known and every action is possible."""
 
 _REACH = 1.959963984540054
+
+
+Cell = tuple[str, str]
+"""Estimator and weighting."""
+Figures = tuple[dict[Cell, tuple[float, float, float]], dict[str, dict[str, float]]]
+"""One redraw's (value, normal error, clustered error) by cell, and overlap by weighting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,24 +54,33 @@ class Cells:
 
     logger: str
     target: Target
-    n_redraws: int
-    _found: dict[tuple[str, str], list[tuple[float, float, float]]] = field(default_factory=dict)
+    _found: dict[Cell, list[tuple[float, float, float]]] = field(default_factory=dict)
     _overlap: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
-    def add(self, columns: dict[str, Any]) -> None:
-        """Take one redraw."""
+    def figures(self, columns: dict[str, Any]) -> Figures:
+        """Estimates and overlap of one redraw; safe to call from several threads."""
         evidence = self._evidence(columns)
-        for (estimator, weighting), terms in terms_of(evidence).items():
-            figures = (
+        found = {
+            (estimator, weighting.value): (
                 float(terms.mean()),
                 float(normal_error(terms)),
                 float(clustered_error(terms, evidence.cluster)),
             )
-            self._found.setdefault((estimator, weighting.value), []).append(figures)
+            for (estimator, weighting), terms in terms_of(evidence).items()
+        }
+        overlap = {}
         for weighting in evidence.weightings:
-            figures_of = overlap_figures(evidence.weight(weighting), evidence.reward)
-            row = {name: float(figure) for name, figure in figures_of.items()}
-            self._overlap.setdefault(weighting.value, []).append(row)
+            of = overlap_figures(evidence.weight(weighting), evidence.reward)
+            overlap[weighting.value] = {name: float(figure) for name, figure in of.items()}
+        return found, overlap
+
+    def add(self, figures: Figures) -> None:
+        """Take one redraw's figures."""
+        found, overlap = figures
+        for cell, estimate in found.items():
+            self._found.setdefault(cell, []).append(estimate)
+        for weighting, row in overlap.items():
+            self._overlap.setdefault(weighting, []).append(row)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimator × weighting."""
@@ -105,8 +120,8 @@ class Cells:
         }
 
     def _evidence(self, columns: dict[str, Any]) -> Evidence:
-        redraw: Redraw = columns["redraw"]
-        action, n_slots = redraw.action, columns["n_slots"]
+        logged: Logged = columns["logged"]
+        action, n_slots = logged.action, columns["n_slots"]
         rows = np.arange(len(action))
         item, slot = divmod(np.maximum(action - 1, 0), n_slots)
         is_hold = action == 0
@@ -114,14 +129,14 @@ class Cells:
         chosen = self.target.pmf[rows, action].astype(np.float64)
         return Evidence(
             reward=columns["reward"],
-            propensity=redraw.propensity,
+            propensity=logged.propensity,
             target=chosen,
             cluster=columns["cluster"],
-            logged_item=redraw.item,
+            logged_item=logged.item,
             target_item=np.where(is_hold, hold, self.target.item[rows, item]),
-            logged_slot=redraw.slot,
+            logged_slot=logged.slot,
             target_slot=np.where(is_hold, hold, self.target.slot[rows, slot]),
-            logged_send=redraw.send,
+            logged_send=logged.send,
             target_send=np.where(is_hold, hold, 1.0 - hold),
             baseline_logged=columns["baseline_logged"],
             baseline_target=columns["baseline_target"],

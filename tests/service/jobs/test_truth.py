@@ -57,8 +57,7 @@ def test_gains_are_paired_differences(online: tuple[Path, Any]) -> None:
 def test_a_logger_draws_with_the_propensities_it_states(small_shop: Purchases, make: Any) -> None:
     """Counts of one household's items and slots against their probabilities."""
     logger: FactoredLogger = make(small_shop)
-    drawn = logger.redraw(0, n_days=4000)
-    action = drawn.action.reshape(small_shop.n_users, -1)[3]
+    action = logger.redraw(0, n_days=4000).reshape(small_shop.n_users, -1)[3]
     sent = action[action > 0] - 1
     for counts, chance in (
         (np.bincount(sent // 6, minlength=small_shop.n_items), logger.item[3]),
@@ -75,7 +74,7 @@ def test_a_logger_draws_with_the_propensities_it_states(small_shop: Purchases, m
 def test_importance_weights_average_to_one(small_shop: Purchases, make: Any) -> None:
     """E[π(a)/p(a)] = 1 under the logger, jointly and by margin: here against itself, exactly."""
     logger: FactoredLogger = make(small_shop)
-    drawn = logger.redraw(1, n_days=50)
+    drawn = logger.logged(logger.redraw(1, n_days=50), n_days=50)
     sent = drawn.action > 0
     np.testing.assert_allclose(
         drawn.propensity[sent], (drawn.item * drawn.slot / drawn.send)[sent], rtol=1e-12
