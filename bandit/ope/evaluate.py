@@ -14,12 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bandit.draws import key_of
-from bandit.ope.diagnostics import diagnose
+from bandit.ope.diagnostics import Verdict, diagnose
 from bandit.ope.estimators import direct, doubly_robust, ips, replay, snips
 from bandit.ope.evidence import Evidence, Weighting
 from bandit.ope.intervals import bootstrap, clustered, normal
 
-__all__ = ["evaluate", "terms_of", "uplift_against_hold"]
+__all__ = ["evaluate", "tempered", "terms_of", "uplift_against_hold"]
 
 Array = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def evaluate(
             | _interval_columns(
                 terms, evidence.cluster, key_of(key, estimator, weighting.value), alpha, n_bootstrap
             )
-            | _overlap_columns(evidence, weighting)
+            | _overlap_columns(evidence, estimator, weighting)
         )
     return pa.Table.from_pylist(rows)
 
@@ -78,6 +78,25 @@ def terms_of(evidence: Evidence) -> dict[tuple[str, Weighting], Array]:
             evidence.target, evidence.reward, propensity=evidence.propensity
         )
     return found
+
+
+def tempered(
+    verdict: Verdict, why: str, *, estimator: str, weighting: Weighting
+) -> tuple[Verdict, str]:
+    """Hold back from *usable* what overlap alone cannot vouch for.
+
+    The direct method is as good as its model, and no weight corrects it. Marginalised weights
+    are unbiased only where the reward depends on that part of the action alone; how much they
+    miss is not in their own overlap, which is always better than the joint one.
+    """
+    if verdict is not Verdict.USABLE:
+        return verdict, why
+    if estimator == "dm":
+        return Verdict.WEAK, "rests on the reward model alone"
+    if weighting is not Weighting.JOINT:
+        part = weighting.value
+        return Verdict.WEAK, f"unbiased only where the reward depends on the {part} alone"
+    return verdict, why
 
 
 def uplift_against_hold(
@@ -122,8 +141,9 @@ def _interval_columns(
     }
 
 
-def _overlap_columns(evidence: Evidence, weighting: Weighting) -> dict[str, Any]:
+def _overlap_columns(evidence: Evidence, estimator: str, weighting: Weighting) -> dict[str, Any]:
     found = diagnose(evidence.weight(weighting), evidence.reward)
+    verdict, why = tempered(found.verdict, found.why, estimator=estimator, weighting=weighting)
     return {
         "n_rows": found.n_rows,
         "ess": found.ess,
@@ -131,6 +151,6 @@ def _overlap_columns(evidence: Evidence, weighting: Weighting) -> dict[str, Any]
         "max_weight": found.max_weight,
         "largest_share": found.largest_share,
         "effective_hits": found.effective_hits,
-        "verdict": found.verdict.value,
-        "why": found.why,
+        "verdict": verdict.value,
+        "why": why,
     }

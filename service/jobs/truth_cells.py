@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from bandit.ope.diagnostics import USABLE_ESS, USABLE_HITS, overlap_figures, verdict_of
-from bandit.ope.evaluate import terms_of
+from bandit.ope.evaluate import tempered, terms_of
 from bandit.ope.evidence import Evidence, Weighting
 from bandit.ope.intervals import clustered_error, normal_error
 from service.jobs.loggers import Logged
@@ -91,7 +91,9 @@ class Cells:
         truth = self.target.truth
         joint = _mean_figures(self._overlap[Weighting.JOINT.value])
         own = _mean_figures(self._overlap[weighting])
-        verdicts = Counter(_verdict(figures) for figures in self._overlap[weighting])
+        verdicts = Counter(
+            _verdict(figures, estimator, weighting) for figures in self._overlap[weighting]
+        )
         is_enough = joint["ess"] >= USABLE_ESS and joint["effective_hits"] >= USABLE_HITS
         return {
             "logger": self.logger,
@@ -111,7 +113,7 @@ class Cells:
             "max_weight": own["max_weight"],
             "is_enough": bool(is_enough),
             "is_consistent": (estimator, weighting) in CONSISTENT,
-            "verdict": _verdict(own),
+            "verdict": _verdict(own, estimator, weighting),
             "verdict_shares": {name: n / len(value) for name, n in verdicts.items()},
         } | {
             f"coverage_{kind}": figure
@@ -156,14 +158,14 @@ def _coverage(value: Array, error: Array, truth: float) -> dict[str, Any]:
     }
 
 
-def _verdict(figures: dict[str, float]) -> str:
-    verdict, _ = verdict_of(
+def _verdict(figures: dict[str, float], estimator: str, weighting: str) -> str:
+    verdict, why = verdict_of(
         ess=figures["ess"],
         mean_weight=figures["mean_weight"],
         largest_share=figures["largest_share"],
         effective_hits=figures["effective_hits"],
     )
-    return verdict.value
+    return tempered(verdict, why, estimator=estimator, weighting=Weighting(weighting))[0].value
 
 
 def _mean_figures(overlap: list[dict[str, float]]) -> dict[str, float]:

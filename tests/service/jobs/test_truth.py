@@ -111,6 +111,12 @@ def test_thin_cells_are_never_called_usable(judged: dict[str, Any]) -> None:
             assert cell["verdict"] != "usable"
 
 
+def test_only_what_is_consistent_is_called_usable(judged: dict[str, Any]) -> None:
+    """A marginalised weight has a fine overlap of its own, and the wrong answer."""
+    usable = [cell for cell in judged["cells"] if cell["verdict"] == "usable"]
+    assert all(cell["weighting"] == "joint" and cell["estimator"] != "dm" for cell in usable)
+
+
 def test_the_truth_is_the_mean_worth_of_the_floored_pmf(judged: dict[str, Any]) -> None:
     """The same for both loggers, and larger for a policy that knows the households."""
     truth = {(c["logger"], c["policy"]): c["truth"] for c in judged["cells"]}
