@@ -2,6 +2,7 @@
 
 User ids enter; the mode of each row leaves. The share is drawn by keyed hash, so a user stays
 in or out for as long as the key lives, on any machine, and raising the share only adds users.
+Whoever turns out to be several ids is silent as soon as one of them is held out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from bandit.decide import Mode
 from bandit.draws import Stream, uniforms
 from bandit.errors import BadInputError
+from bandit.identity import Links
 
 __all__ = ["Holdout"]
 
@@ -31,6 +33,8 @@ class Holdout:
         Share of users held out, 0 … 1.
     key : int
         Secret of the experiment; another key draws another group.
+    links : Links, optional
+        Which ids are one user, as known by now; replace the holdout when more is known.
 
     Examples
     --------
@@ -40,14 +44,23 @@ class Holdout:
 
     share: float
     key: int
+    links: Links | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.share <= 1.0:
             raise BadInputError(f"expected a share of users between 0 and 1, got {self.share}")
 
-    def holds_out(self, user: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """True where the user is in the holdout, (N,)."""
+    def draws(self, user: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """True where the id itself was drawn into the holdout, whoever it is linked to, (N,)."""
         return np.asarray(uniforms(self.key, user, stream=Stream.HOLDOUT) < self.share)
+
+    def holds_out(self, user: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """True where the user, or any id that is the same user, is in the holdout, (N,)."""
+        if self.links is None:
+            return self.draws(user)
+        ids = self.links.ids
+        silent = self.links.resolve(ids[self.draws(ids)])
+        return np.asarray(self.draws(user) | np.isin(self.links.resolve(user), silent))
 
     def __call__(self, user: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Mode of each user's decisions: holdout or live, (N,)."""
