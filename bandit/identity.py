@@ -115,6 +115,25 @@ class Links:
             flat[moving] = self.user[where[goes]]
         return found
 
+    def owners(self, user: Whole) -> tuple[Whole, Whole]:
+        """Every id that each of N ids leads to, now or once: (position in ``user``, owner) pairs.
+
+        Examples
+        --------
+        >>> links = Links.of(np.array([7, 8]), np.array([1, 7]), at_ms=np.array([200, 100]))
+        >>> [found.tolist() for found in links.owners(np.array([8, 9]))]
+        [[0, 0], [7, 1]]
+        """
+        rows, current = np.arange(len(user)), np.array(user, np.int64)
+        found = [(rows[:0], current[:0])]
+        while self.n_rows and len(rows):
+            where = np.minimum(np.searchsorted(self.device, current), self.n_rows - 1)
+            goes = self.device[where] == current
+            rows, current = rows[goes], self.user[where[goes]]
+            found.append((rows, current))
+        position, owner = (np.concatenate(part) for part in zip(*found, strict=True))
+        return position, owner
+
 
 def links_of(table: pa.Table, users: pa.Array) -> tuple[Links, pa.Array]:
     """Read a link table with columns ``device``, ``user`` and ``time``.

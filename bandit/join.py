@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bandit.decide import ID_BITS, Decisions, Mode
 from bandit.delays import DelayModel, expected_any, expected_sum
+from bandit.identity import Links
 from bandit.join_rows import DecisionRows, OutcomeRows, rows_of
 from bandit.outcomes import Component, Feedback, Outcomes, RewardScheme
 from bandit.slots import DAY_MS, HOUR_MS
@@ -25,6 +26,7 @@ from bandit.slots import DAY_MS, HOUR_MS
 __all__ = ["Emission", "JoinCounts", "JoinState", "Joiner"]
 
 Array = NDArray[np.float64]
+Whole = NDArray[np.int64]
 
 
 class Emission(Enum):
@@ -73,6 +75,10 @@ class Joiner:
         Learn at once and revise, or once when final.
     grace_ms : int
         How long after its window a row still waits for outcomes that are on their way.
+    links : Links, optional
+        Which ids are one user; set it anew when more is known. Behaviour on a device counts for
+        the decisions that were made for its user when the link was known, and for no others:
+        linking changes no feedback of past decisions.
     """
 
     scheme: RewardScheme
@@ -80,6 +86,7 @@ class Joiner:
     emission: Emission = Emission.DELAY_AWARE
     grace_ms: int = 0
     counts: JoinCounts = field(default_factory=JoinCounts)
+    links: Links | None = None
     delays: DelayModel = field(init=False)
     _rows: DecisionRows | None = field(init=False, default=None)
     _heard: OutcomeRows = field(init=False, default_factory=OutcomeRows.empty)
@@ -198,7 +205,24 @@ class Joiner:
             total = found.sums_by_id(rows.decision_id, start, end, mass)
         else:
             total = found.sums_by_time(rows.user, start, end, mass)
+            row, outcome = self._linked_pairs(rows, found, start, end)
+            total += np.bincount(row, weights=mass[outcome], minlength=rows.n_rows)
         return np.minimum(total, 1.0) if component.measure == "any" else total
+
+    def _linked_pairs(
+        self, rows: DecisionRows, found: OutcomeRows, start: Whole, end: Whole
+    ) -> tuple[Whole, Whole]:
+        """(row, outcome) pairs of behaviour under another id of the row's user."""
+        if self.links is None or not self.links.n_rows:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        outcome, owner = self.links.owners(found.user)
+        owned = found.take(outcome)
+        owned.user = owner
+        row, at = owned.pairs_by_time(rows.user, start, end)
+        # An owner counts only where it was the user at the time of the decision.
+        then = self.links.resolve(found.user[outcome[at]], at_ms=rows.at_ms[row])
+        known = then == rows.user[row]
+        return row[known], outcome[at[known]]
 
     def _expected(
         self, rows: DecisionRows, seen: Array, now_ms: int, is_final: NDArray[np.bool_]
@@ -243,7 +267,9 @@ class Joiner:
         if component.kinds[0].is_response:
             row, outcome = found.pairs_by_id(done.decision_id, start, end)
         else:
-            row, outcome = found.pairs_by_time(done.user, start, end)
+            pairs = found.pairs_by_time(done.user, start, end)
+            linked = self._linked_pairs(done, found, start, end)
+            row, outcome = (np.concatenate(both) for both in zip(pairs, linked, strict=True))
         mass = _mass(found, component)
         self.delays.learn_ages(r, found.at_ms[outcome] - start[row], mass[outcome])
 

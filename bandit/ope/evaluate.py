@@ -7,6 +7,7 @@ has to answer first.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bandit.draws import key_of
+from bandit.identity import Comparable
 from bandit.ope.diagnostics import Verdict, diagnose
 from bandit.ope.estimators import direct, doubly_robust, ips, replay, snips
 from bandit.ope.evidence import Evidence, Weighting
@@ -104,6 +106,7 @@ def uplift_against_hold(
     *,
     is_hold: NDArray[np.bool_],
     key: int,
+    compared: Comparable | None = None,
     alpha: float = 0.05,
     n_bootstrap: int = 1000,
 ) -> dict[str, Any]:
@@ -115,13 +118,26 @@ def uplift_against_hold(
         The target's evidence.
     is_hold : ndarray of bool, (N,)
         True where the logged action was hold; its propensity is P(hold).
+    compared : Comparable, optional
+        Which rows may enter, see :func:`bandit.identity.comparable`: users who were merged
+        across experiment groups are left out and counted, and clusters are whole users.
+
+    Returns
+    -------
+    dict
+        Value, intervals, verdict, and ``n_users_left_out``, ``n_rows_left_out``.
     """
+    left_out = {"n_users_left_out": 0, "n_rows_left_out": 0}
+    if compared is not None:
+        evidence = replace(evidence, cluster=compared.user).take(compared.rows)
+        is_hold = is_hold[..., compared.rows]
+        left_out = {name: getattr(compared, name) for name in left_out}
     hold_weight = np.where(is_hold, 1.0 / evidence.propensity, 0.0)
     target_terms = snips(evidence.weight(Weighting.JOINT), evidence.reward)
     terms = target_terms - snips(hold_weight, evidence.reward)
     overlap = diagnose(evidence.weight(Weighting.JOINT), evidence.reward)
     columns = _interval_columns(terms, evidence.cluster, key, alpha, n_bootstrap)
-    return columns | {"verdict": overlap.verdict.value, "why": overlap.why}
+    return columns | {"verdict": overlap.verdict.value, "why": overlap.why} | left_out
 
 
 def _interval_columns(

@@ -9,8 +9,9 @@ embeddings", for marginal weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +100,12 @@ class Evidence:
     def has_baseline(self) -> bool:
         """True where a reward model's predictions are given."""
         return self.baseline_logged is not None
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Evidence:
+        """Return the evidence of some rows."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        taken: dict[str, Any] = {n: c[..., rows] for n, c in given.items() if c is not None}
+        return Evidence(**taken)
 
     def weight(self, weighting: Weighting) -> Array:
         """Importance weights of the logged actions, (…, N)."""
