@@ -1,1 +1,1 @@
-"""Reports: tables in, self-contained HTML pages and plots out."""
+"""All HTML and plots: finished runs enter, self-contained pages leave."""
