@@ -25,7 +25,6 @@ _JOINT: tuple[Column, ...] = (
     ("sd", "spread", ".5f"),
     ("width_clustered", "width", ".5f"),
     ("covered", "covered", ".1%"),
-    ("plausible", "95 % would be", "s"),
     ("joint_ess", "ESS", ",.0f"),
     ("joint_effective_hits", "hits", ",.0f"),
     ("verdict", "verdict", "s"),
@@ -107,9 +106,7 @@ def truth_section(truth: Mapping[str, Any]) -> str:
 
 
 def _shown(cell: Row) -> dict[str, Any]:
-    coverage = cell["coverage_clustered"]
-    plausible = f"{coverage['plausible_from']:.1%} … {coverage['plausible_to']:.1%}"
-    return dict(cell) | {"covered": coverage["share"], "plausible": plausible}
+    return dict(cell) | {"covered": cell["coverage_clustered"]["share"]}
 
 
 def _side_by_side(cells: Sequence[Row]) -> list[dict[str, Any]]:
@@ -175,7 +172,7 @@ def _coverage(panels: Any, cells: Sequence[Row]) -> None:
                 axes.plot([share], [place], "o", color=colour, mfc=face, markersize=6)
         axes.set_yticks(range(len(names) - 1, -1, -1), names if number == 0 else [""] * len(names))
         axes.set_xlim(min(0.85, min(c["coverage_clustered"]["share"] for c in mine) - 0.01), 1.0)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
         axes.set_title(f"From the {logger} log")
         axes.set_xlabel("intervals that held the truth")
     for estimator in _ESTIMATORS:

@@ -9,7 +9,6 @@ from scipy.stats import binomtest
 
 from service.jobs.campaign_rows import CampaignShop
 from service.jobs.campaigns import CampaignSettings, judge_campaigns
-from service.jobs.propensity_report import auc, calibration_table
 
 N_HOUSEHOLDS, N_DAYS, N_CAMPAIGNS = 700, 200, 4
 UPLIFT = 30.0
@@ -165,22 +164,3 @@ def test_the_result_is_plain_json_and_repeats_itself(judged: dict[str, Any]) -> 
     """The same key gives the same numbers, ready for metrics.json."""
     again = judge_campaigns(shop_of(uplift=UPLIFT), key=1)
     assert json.dumps(again, allow_nan=False) == json.dumps(judged, allow_nan=False)
-
-
-def test_auc_counts_ties_as_a_half() -> None:
-    """Against every pair counted one by one."""
-    rng = np.random.default_rng(0)
-    score, happened = rng.integers(0, 6, 60) / 6, rng.random(60) < 0.4
-    pairs = np.subtract.outer(score[happened], score[~happened])
-    assert auc(score, happened) == pytest.approx(np.mean((pairs > 0) + 0.5 * (pairs == 0)))
-
-
-def test_calibration_bins_hold_every_row_once() -> None:
-    """Ten bins of nearly equal size, from the smallest chance to the largest."""
-    rng = np.random.default_rng(1)
-    chance = rng.random(1003)
-    table = calibration_table(chance, rng.random(1003) < chance)
-    assert sum(row["n_rows"] for row in table) == 1003
-    expected = [row["expected"] for row in table]
-    assert expected == sorted(expected)
-    assert max(abs(row["expected"] - row["observed"]) for row in table) < 0.15

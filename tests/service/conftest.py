@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pytest
 
+from service.cli import main
 from service.jobs.purchases import Purchases
 from service.jobs.shop_data import load_shop
 
@@ -55,3 +56,12 @@ def shop_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_shop(shop_file: Path) -> Purchases:
     """The shop, read, cleaned and cut into days."""
     return load_shop(shop_file, zone=ZONE, columns=()).shop
+
+
+@pytest.fixture(scope="session")
+def finished_run(shop_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The main job, run by its command on the small shop's file."""
+    root = tmp_path_factory.mktemp("runs")
+    assert main(["run", "--data", str(shop_file), "--zone", ZONE, "--out", str(root)]) == 0
+    (folder,) = root.iterdir()
+    return folder
