@@ -77,6 +77,6 @@ def _calibration(axes: Any, rows: Sequence[Row]) -> None:
         ends = [min(predicted + active), max(predicted + active)]
         axes.plot(ends, ends, color=GREY, linewidth=1)
         axes.loglog(predicted, active, "o", color=BLUE, markersize=5)
-    axes.set_title("Foretold chance of activity, and what happened")
+    axes.set_title("Foretold, and what happened")
     axes.set_xlabel("foretold chance of activity")
     axes.set_ylabel("share that was active")
