@@ -199,7 +199,7 @@ class Joiner:
         if component.measure == "send":
             return rows.is_send.astype(np.float64)
         start, end = self._window(rows, component)
-        found = self._heard.of_kinds(component.kinds)
+        found = self._heard.of_kinds(component.counted)
         mass = _mass(found, component)
         if component.kinds[0].is_response:
             total = found.sums_by_id(rows.decision_id, start, end, mass)
@@ -263,7 +263,7 @@ class Joiner:
 
     def _learn_ages(self, done: DecisionRows, r: int, component: Component) -> None:
         start, end = self._window(done, component)
-        found = self._heard.of_kinds(component.kinds)
+        found = self._heard.of_kinds(component.counted)
         if component.kinds[0].is_response:
             row, outcome = found.pairs_by_id(done.decision_id, start, end)
         else:

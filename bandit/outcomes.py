@@ -162,7 +162,7 @@ class Component:
     weight : float
         Worth of one unit in the unit of the scheme.
     subtracts : tuple of Kind
-        Kinds that subtract, such as refunds under ``measure="value"``.
+        Kinds that subtract, such as refunds under ``measure="value"``; not repeated in ``kinds``.
     """
 
     name: str
@@ -178,13 +178,23 @@ class Component:
                 f"expected component {self.name!r} to count outcomes or to be a cost of sending, "
                 f"got kinds {self.kinds} with measure {self.measure!r}"
             )
-        if len({kind.is_response for kind in self.kinds}) > 1:
+        if set(self.kinds) & set(self.subtracts):
+            raise BadInputError(
+                f"expected component {self.name!r} to add or to subtract a kind, got both: "
+                f"{sorted(set(self.kinds) & set(self.subtracts))}"
+            )
+        if len({kind.is_response for kind in self.counted}) > 1:
             raise BadInputError(
                 f"expected component {self.name!r} to count responses or behaviour, got both: "
                 "responses are joined by id and behaviour by time; make two components"
             )
         if self.window_ms <= 0:
             raise BadInputError(f"expected a window above 0 ms, got {self.window_ms}")
+
+    @property
+    def counted(self) -> tuple[Kind, ...]:
+        """Kinds that add and kinds that subtract."""
+        return (*self.kinds, *self.subtracts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
