@@ -55,9 +55,12 @@ def heard(number: int, row: int, kind: int, after_h: int) -> Outcomes:
     )
 
 
+Ends = dict[int, tuple[np.ndarray, np.ndarray]]
+
+
 def ended(
     batches: Iterable[Outcomes], *, add_at: int, clocks: list[int], emission: Emission
-) -> dict:
+) -> Ends:
     """Final components by decision, told in this order, looking at the clock in between."""
     join = Joiner(UPLIFT, emission=emission)
     ends: Ends = {}
