@@ -13,6 +13,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.metric_math import effective_sample_size
+
 __all__ = ["Diagnostics", "Verdict", "diagnose", "overlap_figures", "verdict_of"]
 
 Array = NDArray[np.float64]
@@ -70,11 +72,11 @@ def overlap_figures(weight: Array, reward: Array) -> dict[str, Array]:
     total = weight.sum(axis=-1)
     largest = weight.max(axis=-1)
     return {
-        "ess": _kish(weight),
+        "ess": effective_sample_size(weight),
         "mean_weight": np.asarray(weight.mean(axis=-1)),
         "max_weight": np.asarray(largest),
         "largest_share": np.asarray(largest / np.maximum(total, _TINY)),
-        "effective_hits": _kish(weight * (reward > 0)),
+        "effective_hits": effective_sample_size(weight * (reward > 0)),
     }
 
 
@@ -115,10 +117,3 @@ def verdict_of(
         if falls_short:
             return Verdict.WEAK, why
     return Verdict.USABLE, "overlap is enough"
-
-
-def _kish(weight: Array) -> Array:
-    """Kish's effective number of equally weighted rows: (Σw)² / Σw²."""
-    total = weight.sum(axis=-1)
-    squares = np.einsum("...n,...n->...", weight, weight)
-    return np.asarray(total**2 / np.maximum(squares, _TINY))

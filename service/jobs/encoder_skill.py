@@ -17,6 +17,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bandit.draws import Stream, generator
+from bandit.metric_math import (
+    auc_of_counts,
+    discounted_gain,
+    equal_mass_bins,
+    ideal_gain,
+    log_losses,
+    ranks,
+)
 
 __all__ = ["ItemSums", "SlotSums", "item_sums", "skill_table", "slot_sums"]
 
@@ -72,11 +80,9 @@ class SlotSums:
         """Metrics under household weights (B, H), each (B,)."""
         n = weights @ self.n
         positive, negative = weights @ self.positive, weights @ self.negative
-        below = np.cumsum(negative, axis=1) - negative / 2
-        ordered = (positive * below).sum(axis=1)
         gaps = np.abs(weights @ self.chance - weights @ self.active).sum(axis=1)
         return {
-            "AUC": ordered / (positive.sum(axis=1) * negative.sum(axis=1)),
+            "AUC": auc_of_counts(positive, negative),
             "Brier": weights @ self.squares / n,
             "log loss": weights @ self.log_loss / n,
             "ECE": gaps / n,
@@ -117,14 +123,9 @@ def item_sums(
     n_rows = len(household)
     size = np.bincount(target_row, minlength=n_rows)
     found = log_p[target_row, target_item]
-    # Ties count against the scorer: a constant score puts every item last.
-    rank = np.empty(len(target_row))
-    for begin in range(0, len(target_row), 4096):
-        part = slice(begin, begin + 4096)
-        rank[part] = (log_p[target_row[part]] >= found[part, None]).sum(axis=1)
+    rank = ranks(log_p, target_row, target_item)
     is_top = rank <= _TOP
-    gain = np.where(is_top, 1 / np.log2(1 + rank), 0.0)
-    ideal = np.cumsum(1 / np.log2(np.arange(_TOP) + 2))[np.clip(size, 1, _TOP) - 1]
+    gain, ideal = discounted_gain(rank, top=_TOP), ideal_gain(size, top=_TOP)
 
     def by_household(values: Array, scale: Array) -> Array:
         rows = np.bincount(target_row, values, minlength=n_rows) / scale
@@ -144,12 +145,12 @@ def slot_sums(chance: Array, is_active: NDArray[np.bool_]) -> SlotSums:
     n_households = chance.shape[0]
     p = np.clip(chance.reshape(n_households, -1), 1e-6, 1 - 1e-6)
     y = is_active.reshape(n_households, -1).astype(np.float64)
-    fine = _equal_mass(p, _AUC_BINS)
-    coarse = _equal_mass(p, _CALIBRATION_BINS)
+    fine = equal_mass_bins(p, n_bins=_AUC_BINS)
+    coarse = equal_mass_bins(p, n_bins=_CALIBRATION_BINS)
     return SlotSums(
         n=np.full(n_households, float(p.shape[1])),
         squares=((p - y) ** 2).sum(axis=1),
-        log_loss=-(y * np.log(p) + (1 - y) * np.log1p(-p)).sum(axis=1),
+        log_loss=log_losses(p, y).sum(axis=1),
         positive=_by_bin(fine, y, _AUC_BINS),
         negative=_by_bin(fine, 1 - y, _AUC_BINS),
         chance=_by_bin(coarse, p, _CALIBRATION_BINS),
@@ -189,12 +190,6 @@ def skill_table(
                 }
             )
     return pa.Table.from_pylist(lines)
-
-
-def _equal_mass(p: Array, n_bins: int) -> NDArray[np.int64]:
-    """Bin of each prediction; equal predictions share a bin."""
-    edges = np.unique(np.quantile(p, np.arange(1, n_bins) / n_bins))
-    return np.searchsorted(edges, p, side="right").astype(np.int64)
 
 
 def _by_bin(bins: NDArray[np.int64], values: Array, n_bins: int) -> Array:

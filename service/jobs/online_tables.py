@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.draws import Stream, generator, key_of
+from bandit.metrics import measure
 from service.jobs.contenders import COUNT_BASELINES, Contender
 from service.jobs.walk import Walk
 
@@ -63,12 +64,12 @@ def _gains(walks: HouseholdWalks, named: Mapping[str, Contender], key: int) -> l
 
 def _difference(what: str, one: str, other: str, walks: HouseholdWalks, key: int) -> dict[str, Any]:
     row: dict[str, Any] = {"what": what, "one": one, "other": other}
-    for measure in ("value", "expected"):
-        users, a = _by_household(walks[one], measure)
-        _, b = _by_household(walks[other], measure)
-        low, high = _interval(users, a - b, key_of(key, one, other, measure))
-        row[measure] = float((a - b).mean())
-        row[f"{measure}_lower"], row[f"{measure}_upper"] = low, high
+    for what_of in ("value", "expected"):
+        users, a = _by_household(walks[one], what_of)
+        _, b = _by_household(walks[other], what_of)
+        low, high = _interval(users, a - b, key_of(key, one, other, what_of))
+        row[what_of] = float((a - b).mean())
+        row[f"{what_of}_lower"], row[f"{what_of}_upper"] = low, high
     row["excludes_zero"] = row["value_lower"] > 0 or row["value_upper"] < 0
     return row
 
@@ -85,14 +86,15 @@ def _row(
     _, expected = _by_household(seeds, "expected")
     e_low, e_high = _interval(users, expected, key_of(key, name, "expected"))
     _, unfloored = _by_household(seeds, "unfloored")
-    n = sum(walk.slot.size for _, walk in seeds)
-    sends = sum(int((walk.slot >= 0).sum()) for _, walk in seeds)
-    hits = sum(int(walk.is_hit.sum()) for _, walk in seeds)
+    decided = {
+        "is_send": np.concatenate([walk.slot.ravel() >= 0 for _, walk in seeds]),
+        "is_hit": np.concatenate([walk.is_hit.ravel() for _, walk in seeds]),
+    }
     return {
         "policy": name,
         "start": contender.start,
         "is_time_aware": contender.is_time_aware,
-        "n": n,
+        "n": len(decided["is_send"]),
         "seeds": len(seeds),
         "value": float(value.mean()),
         "lower": low,
@@ -101,9 +103,9 @@ def _row(
         "expected_lower": e_low,
         "expected_upper": e_high,
         "unfloored": float(unfloored.mean()),
-        "send_share": sends / n,
-        "hits": hits,
-        "hits_per_send": hits / sends if sends else None,
+        "send_share": measure("send_share", decided),
+        "hits": int(decided["is_hit"].sum()),
+        "hits_per_send": measure("hits_per_send", decided) if decided["is_send"].any() else None,
         "hits_per_send_at_equal_sends": _hits_at(seeds, equal_share),
     }
 

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.metric_math import auc, calibration_error, calibration_table, log_losses
 from bandit.ope.diagnostics import diagnose
 
-__all__ = ["auc", "calibration_table", "propensity_report"]
+__all__ = ["propensity_report"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -59,9 +60,6 @@ def propensity_report(
         Range of chances that counts as overlap.
     """
     sent, chance = fitted.rows.is_sent, fitted.chance
-    table = calibration_table(chance, sent)
-    sizes = np.array([row["n_rows"] for row in table])
-    gaps = np.array([abs(row["expected"] - row["observed"]) for row in table])
     inside = (chance >= overlap[0]) & (chance <= overlap[1])
     send = diagnose(np.where(sent, 1 / chance, 0.0), fitted.rows.spend)
     hold = diagnose(np.where(sent, 0.0, 1 / (1 - chance)), fitted.rows.spend)
@@ -72,9 +70,9 @@ def propensity_report(
         "auc": auc(chance, sent),
         "auc_logistic": auc(fitted.chance_logistic, sent),
         "auc_boosted": auc(fitted.chance_boosted, sent),
-        "log_loss": float(-np.log(np.where(sent, chance, 1 - chance)).mean()),
-        "calibration_error": float((sizes * gaps).sum() / sizes.sum()),
-        "calibration": table,
+        "log_loss": float(log_losses(chance, sent).mean()),
+        "calibration_error": calibration_error(chance, sent),
+        "calibration": calibration_table(chance, sent),
         "share_overlap": float(inside.mean()),
         "share_sent_overlap": float(inside[sent].mean()),
         "share_clipped": fitted.share_clipped,
@@ -84,31 +82,3 @@ def propensity_report(
         "mean_weight_hold": hold.mean_weight,
         "max_weight_send": send.max_weight,
     }
-
-
-def auc(score: Array, happened: Flags) -> float:
-    """Chance that a row where it happened scores above one where it did not, ties a half.
-
-    Examples
-    --------
-    >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, False, True, True]))
-    0.875
-    """
-    _, where, counts = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[where]
-    n_yes, n_no = int(happened.sum()), int((~happened).sum())
-    return float((rank[happened].sum() - n_yes * (n_yes + 1) / 2) / max(n_yes * n_no, 1))
-
-
-def calibration_table(chance: Array, happened: Flags, *, n_bins: int = 10) -> list[dict[str, Any]]:
-    """Mean chance and share that happened in bins of equal size, lowest first."""
-    order = np.argsort(chance, kind="stable")
-    return [
-        {
-            "n_rows": len(rows),
-            "expected": float(chance[rows].mean()),
-            "observed": float(happened[rows].mean()),
-        }
-        for rows in np.array_split(order, n_bins)
-        if len(rows)
-    ]
