@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bandit.draws import key_of
 from bandit.identity import Comparable
-from bandit.ope.diagnostics import Verdict, diagnose
+from bandit.ope.diagnostics import Diagnostics, Verdict, diagnose
 from bandit.ope.estimators import direct, doubly_robust, ips, replay, snips
 from bandit.ope.evidence import Evidence, Weighting
 from bandit.ope.intervals import bootstrap, clustered, normal
@@ -135,9 +135,19 @@ def uplift_against_hold(
     hold_weight = np.where(is_hold, 1.0 / evidence.propensity, 0.0)
     target_terms = snips(evidence.weight(Weighting.JOINT), evidence.reward)
     terms = target_terms - snips(hold_weight, evidence.reward)
-    overlap = diagnose(evidence.weight(Weighting.JOINT), evidence.reward)
+    verdict, why = _worse(
+        ("target", diagnose(evidence.weight(Weighting.JOINT), evidence.reward)),
+        ("hold", diagnose(hold_weight, evidence.reward)),
+    )
     columns = _interval_columns(terms, evidence.cluster, key, alpha, n_bootstrap)
-    return columns | {"verdict": overlap.verdict.value, "why": overlap.why} | left_out
+    return columns | {"verdict": verdict.value, "why": why} | left_out
+
+
+def _worse(*sides: tuple[str, Diagnostics]) -> tuple[Verdict, str]:
+    """A difference is no better known than the worse known of its two sides."""
+    order = (Verdict.DO_NOT_USE, Verdict.WEAK, Verdict.USABLE)
+    name, found = min(sides, key=lambda side: order.index(side[1].verdict))
+    return found.verdict, f"{name}: {found.why}"
 
 
 def _interval_columns(

@@ -1,0 +1,365 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from bandit.errors import BadInputError
+from bandit.ope.diagnostics import Verdict, diagnose, verdict_of
+from bandit.ope.estimators import direct, doubly_robust, ips, replay, snips
+from bandit.ope.evaluate import evaluate, tempered, terms_of, uplift_against_hold
+from bandit.ope.evidence import Evidence, Weighting
+from bandit.ope.intervals import bootstrap, clustered, clustered_error, normal, normal_error
+
+JOINT = Weighting.JOINT
+
+
+def peer_log() -> Evidence:
+    """Two hundred rows by rule, on which a peer's numbers are known (bandit T8)."""
+    i = np.arange(200)
+    return Evidence(
+        reward=np.where(7 * i % 10 < 3, 1.0, 0.0),
+        propensity=np.where(i % 4 == 0, 0.1, 0.3),
+        target=np.where(i % 3 == 0, 0.6, 0.2),
+        cluster=i,
+    )
+
+
+def synthetic(n: int = 4000, *, seed: int = 0, per_user: int = 4, sharp: float = 2.0) -> Evidence:
+    """A log over 3 items × 2 slots and hold, with a model that is off by a constant."""
+    rng = np.random.default_rng(seed)
+    n_actions = 7
+    mean = rng.random((n, n_actions)) * 0.3
+    logits = rng.normal(size=(n, n_actions))
+    logging = np.exp(0.5 * logits)
+    logging /= logging.sum(axis=1, keepdims=True)
+    target = np.exp(sharp * logits)
+    target /= target.sum(axis=1, keepdims=True)
+    action = (rng.random(n)[:, None] > np.cumsum(logging, axis=1)).sum(axis=1)
+    rows = np.arange(n)
+    return Evidence(
+        reward=(rng.random(n) < mean[rows, action]).astype(np.float64),
+        propensity=logging[rows, action],
+        target=target[rows, action],
+        cluster=rows // per_user,
+        baseline_logged=mean[rows, action] + 0.05,
+        baseline_target=(target * mean).sum(axis=1) + 0.05,
+    )
+
+
+def test_a_peers_numbers_on_the_same_log() -> None:
+    """IPS, SNIPS and the normal interval (T8, run with the peer)."""
+    evidence = peer_log()
+    terms = terms_of(evidence)
+    assert terms["ips", JOINT].mean() == pytest.approx(0.5666666666666669, rel=1e-12)
+    assert terms["snips", JOINT].mean() == pytest.approx(0.33864541832669315, rel=1e-12)
+    lower, upper = normal(terms["ips", JOINT])
+    assert (float(lower), float(upper)) == pytest.approx((0.394435640899383, 0.7388976924339508))
+
+
+def test_one_row_by_hand() -> None:
+    """P .3, target .6, reward 1 (T7): IPS 2, SNIPS 1."""
+    weight, reward = np.array([2.0, 2.0]), np.array([1.0, 1.0])
+    assert ips(weight, reward).mean() == 2.0
+    assert snips(weight, reward).mean() == 1.0
+
+
+@given(st.integers(0, 10_000), st.floats(0.1, 5.0))
+@settings(max_examples=60, deadline=None)
+def test_identities_between_estimators(seed: int, constant: float) -> None:
+    """T7 and T12: what must be equal is."""
+    rng = np.random.default_rng(seed)
+    n = 60
+    weight, reward = rng.gamma(1.0, 1.0, n), rng.random(n)
+    zero, q = np.zeros(n), rng.random(n)
+    # A model of nothing is IPS; weights of nothing are the model.
+    none = doubly_robust(weight, reward, baseline_logged=zero, baseline_target=zero)
+    np.testing.assert_allclose(none, ips(weight, reward))
+    model = doubly_robust(zero, reward, baseline_logged=q, baseline_target=q)
+    np.testing.assert_allclose(model, direct(q))
+    # On policy, every weighted estimate is the mean reward.
+    assert ips(np.ones(n), reward).mean() == pytest.approx(reward.mean())
+    assert snips(np.ones(n), reward).mean() == pytest.approx(reward.mean())
+    # A constant reward is itself under self-normalisation, and SNIPS never leaves its range.
+    assert snips(weight, np.full(n, constant)).mean() == pytest.approx(constant)
+    assert reward.min() - 1e-12 <= snips(weight, reward).mean() <= reward.max() + 1e-12
+
+
+def test_replay_is_the_mean_of_the_rows_that_agree() -> None:
+    """A deterministic target on a uniform log; a log that is not uniform is refused."""
+    rng = np.random.default_rng(1)
+    agrees, reward = rng.random(300) < 0.2, rng.random(300)
+    found = replay(agrees * 1.0, reward, propensity=np.full(300, 0.2)).mean()
+    assert found == pytest.approx(reward[agrees].mean())
+    with pytest.raises(BadInputError, match="uniform"):
+        replay(agrees * 1.0, reward, propensity=rng.random(300))
+
+
+def test_a_target_that_takes_no_logged_action_is_refused() -> None:
+    """The log says nothing of it."""
+    with pytest.raises(BadInputError, match="zero"):
+        snips(np.zeros(5), np.ones(5))
+
+
+def test_clusters_of_one_row_are_the_normal_interval() -> None:
+    """Up to the degrees of freedom; and repeated rows widen the clustered one alone."""
+    terms = np.random.default_rng(2).normal(size=500)
+    each = np.arange(500)
+    assert clustered_error(terms, each) == pytest.approx(float(normal_error(terms)), rel=1e-9)
+    fourfold = np.repeat(terms, 4)
+    same = clustered_error(fourfold, np.repeat(each, 4))
+    assert same == pytest.approx(float(normal_error(terms)), rel=1e-9)
+    assert normal_error(fourfold) == pytest.approx(float(normal_error(terms)) / 2, rel=0.01)
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    """Clusters may lie in pieces."""
+    rng = np.random.default_rng(3)
+    terms, users = rng.normal(size=400), rng.integers(60, size=400)
+    order = rng.permutation(400)
+    assert clustered_error(terms[order], users[order]) == pytest.approx(
+        float(clustered_error(terms, users))
+    )
+
+
+def test_the_bootstrap_agrees_with_the_clustered_interval_and_repeats_by_key() -> None:
+    """Whole users resampled; within a tenth of the width."""
+    rng = np.random.default_rng(4)
+    users = np.repeat(np.arange(400), 5)
+    terms = rng.normal(size=400)[users] + rng.normal(size=2000)
+    low, high = bootstrap(terms, users, key=5, n_resamples=2000)
+    assert (low, high) == bootstrap(terms, users, key=5, n_resamples=2000)
+    lower, upper = clustered(terms, users)
+    width = float(upper - lower)
+    assert abs(low - float(lower)) < 0.1 * width
+    assert abs(high - float(upper)) < 0.1 * width
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_logs"),
+    [("ips", 200), ("dr", 200), pytest.param("snips", 1000, marks=pytest.mark.slow)],
+)
+def test_intervals_cover_as_often_as_they_say(estimator: str, n_logs: int) -> None:
+    """T24 in small: synthetic logs with user effects and skewed weights, truth by the model."""
+    covered = 0
+    for seed in range(n_logs):
+        evidence = synthetic(2000, seed=seed)
+        assert evidence.baseline_target is not None
+        truth = float(np.mean(evidence.baseline_target - 0.05))
+        lower, upper = clustered(terms_of(evidence)[estimator, JOINT], evidence.cluster)
+        covered += bool(lower <= truth <= upper)
+    low, high = binom.interval(0.99, n_logs, 0.95)
+    assert low <= covered <= high
+
+
+def test_a_right_model_makes_doubly_robust_narrower() -> None:
+    """And a wrong constant in the model costs it nothing but width."""
+    terms = terms_of(synthetic(20_000))
+    assert terms["dr", JOINT].std() < terms["ips", JOINT].std()
+    assert terms["dr", JOINT].mean() == pytest.approx(terms["ips", JOINT].mean(), abs=0.02)
+    assert terms["dm", JOINT].mean() - terms["dr", JOINT].mean() == pytest.approx(0.05, abs=0.02)
+
+
+def test_marginal_weights_are_right_where_the_reward_needs_the_item_alone() -> None:
+    """Narrower than the joint ones, and unbiased then; biased where the slot matters too."""
+    rng = np.random.default_rng(6)
+    n, k, s = 40_000, 4, 5
+    log_item, log_slot = np.full(k, 1 / k), np.full(s, 1 / s)
+    to_item = np.array([0.7, 0.1, 0.1, 0.1])
+    to_slot = np.array([0.6, 0.1, 0.1, 0.1, 0.1])
+    item, slot = rng.integers(k, size=n), rng.integers(s, size=n)
+    for needs_slot in (False, True):
+        chance = np.where(item == 0, 0.5, 0.1) * (
+            np.where(slot == 0, 1.0, 0.2) if needs_slot else 1
+        )
+        evidence = Evidence(
+            reward=(rng.random(n) < chance).astype(np.float64),
+            propensity=log_item[item] * log_slot[slot],
+            target=to_item[item] * to_slot[slot],
+            cluster=np.arange(n),
+            logged_item=log_item[item],
+            target_item=to_item[item],
+        )
+        truth = 0.7 * 0.5 + 0.3 * 0.1
+        truth *= (0.6 + 0.4 * 0.2) if needs_slot else 1.0
+        terms = terms_of(evidence)
+        joint, marginal = terms["ips", JOINT], terms["ips", Weighting.ITEM]
+        assert marginal.std() < joint.std()
+        assert abs(joint.mean() - truth) < 4 * normal_error(joint)
+        is_off = abs(marginal.mean() - truth) > 4 * normal_error(marginal)
+        assert is_off == needs_slot
+
+
+@pytest.mark.parametrize(
+    ("figures", "verdict"),
+    [
+        ({}, Verdict.USABLE),
+        ({"ess": 999.9}, Verdict.WEAK),
+        ({"ess": 99.9}, Verdict.DO_NOT_USE),
+        ({"effective_hits": 29.9}, Verdict.WEAK),
+        ({"effective_hits": 9.9}, Verdict.DO_NOT_USE),
+        ({"mean_weight": 1.11}, Verdict.WEAK),
+        ({"mean_weight": 0.74}, Verdict.DO_NOT_USE),
+        ({"largest_share": 0.06}, Verdict.WEAK),
+    ],
+)
+def test_thresholds_of_the_verdict_are_fixed(figures: dict[str, float], verdict: Verdict) -> None:
+    """They were chosen before they were tested; a change is a change of meaning."""
+    fine = {"ess": 1000.0, "mean_weight": 1.0, "largest_share": 0.05, "effective_hits": 30.0}
+    assert verdict_of(**(fine | figures))[0] is verdict
+
+
+def test_effective_size_is_the_number_of_rows_where_weights_are_equal() -> None:
+    """Kish; one heavy row counts as one."""
+    equal = diagnose(np.full(2000, 1.0), np.ones(2000))
+    assert (equal.ess, equal.effective_hits) == (2000.0, 2000.0)
+    heavy = diagnose(np.append(np.full(1999, 1e-9), 1.0), np.ones(2000))
+    assert heavy.ess == pytest.approx(1.0, abs=1e-3)
+    assert heavy.verdict is Verdict.DO_NOT_USE
+
+
+def test_what_overlap_cannot_vouch_for_is_never_usable() -> None:
+    """The direct method and marginal weights are weak at best; a worse verdict stays."""
+    usable = {"estimator": "dm", "weighting": JOINT}
+    assert tempered(Verdict.USABLE, "", **usable)[0] is Verdict.WEAK  # type: ignore[arg-type]
+    by_item = tempered(Verdict.USABLE, "", estimator="dr", weighting=Weighting.ITEM)
+    assert by_item[0] is Verdict.WEAK
+    assert "item alone" in by_item[1]
+    worse = tempered(Verdict.DO_NOT_USE, "few", estimator="dm", weighting=JOINT)
+    assert worse == (Verdict.DO_NOT_USE, "few")
+
+
+def test_a_biased_log_is_said_to_be_unreliable() -> None:
+    """T23's shape: the log took what pays, the target takes the rest; nothing agrees."""
+    rng = np.random.default_rng(7)
+    n = 3000
+    chose_best = rng.random(n) < 0.97
+    evidence = Evidence(
+        reward=np.where(chose_best, 1.0, rng.random(n) < 0.1),
+        propensity=np.where(chose_best, 0.97, 0.001),
+        target=np.where(chose_best, 0.05, 0.03),
+        cluster=np.arange(n),
+    )
+    verdicts = evaluate(evidence, key=1, n_bootstrap=50)["verdict"].to_pylist()
+    assert set(verdicts) == {"do not use"}
+
+
+def test_the_table_has_every_estimate_with_its_interval_and_verdict() -> None:
+    """One row an estimator × weighting; the same key, the same table."""
+    evidence = synthetic(1000)
+    table = evaluate(evidence, key=3, n_bootstrap=100)
+    assert table["estimator"].to_pylist() == ["ips", "snips", "dr", "dm"]
+    for row in table.to_pylist():
+        assert row["normal_lower"] <= row["value"] <= row["normal_upper"]
+        assert row["clustered_lower"] <= row["value"] <= row["clustered_upper"]
+    assert table.equals(evaluate(evidence, key=3, n_bootstrap=100))
+
+
+def test_uplift_against_hold_is_a_difference_of_the_same_rows() -> None:
+    """A known uplift is inside its interval; its verdict is the worse of both sides."""
+    rng = np.random.default_rng(8)
+    n = 30_000
+    is_hold = rng.random(n) < 0.3
+    reward = (rng.random(n) < np.where(is_hold, 0.10, 0.14)).astype(np.float64)
+    evidence = Evidence(
+        reward=reward,
+        propensity=np.where(is_hold, 0.3, 0.7),
+        target=np.where(is_hold, 0.05, 0.95),
+        cluster=np.arange(n) // 3,
+    )
+    found = uplift_against_hold(evidence, is_hold=is_hold, key=1, n_bootstrap=100)
+    assert found["clustered_lower"] <= 0.95 * 0.04 <= found["clustered_upper"]
+    assert found["clustered_lower"] > 0
+    assert found["verdict"] == "usable"
+    rarely = rng.random(n) < 0.002
+    few = Evidence(
+        reward=reward,
+        propensity=np.where(rarely, 0.002, 0.998),
+        target=np.where(rarely, 0.0, 1.0),
+        cluster=np.arange(n) // 3,
+    )
+    thin = uplift_against_hold(few, is_hold=rarely, key=1, n_bootstrap=100)
+    assert thin["verdict"] == "do not use"
+    assert thin["why"].startswith("hold")
+
+
+def test_sends_that_change_nothing_have_no_uplift() -> None:
+    """The zero-effect law of DESIGN §4, in the report: zero within the interval."""
+    rng = np.random.default_rng(9)
+    n = 30_000
+    base = rng.random(n) * 0.3
+    is_hold = rng.random(n) < 0.2
+    evidence = Evidence(
+        reward=(rng.random(n) < base).astype(np.float64),
+        propensity=np.where(is_hold, 0.2, 0.8),
+        target=np.where(is_hold, 0.05, 0.95),
+        cluster=np.arange(n) // 5,
+    )
+    found = uplift_against_hold(evidence, is_hold=is_hold, key=1, n_bootstrap=100)
+    assert found["clustered_lower"] <= 0 <= found["clustered_upper"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"propensity": np.array([0.0, 0.5])}, "propensity"),
+        ({"target": np.array([1.2, 0.5])}, "target"),
+        ({"reward": np.array([np.nan, 1.0])}, "finite reward"),
+        ({"logged_item": np.array([0.5, 0.5])}, "together"),
+        ({"cluster": np.array([1])}, "user a row"),
+    ],
+)
+def test_evidence_that_cannot_be_is_refused(change: dict[str, Any], says: str) -> None:
+    """A logged action always had a positive probability; pairs come together."""
+    fine: dict[str, Any] = {
+        "reward": np.array([0.0, 1.0]),
+        "propensity": np.array([0.5, 0.5]),
+        "target": np.array([0.5, 0.5]),
+        "cluster": np.array([0, 1]),
+    }
+    with pytest.raises(BadInputError, match=says):
+        Evidence(**(fine | change))
+    with pytest.raises(BadInputError, match="logged_slot"):
+        Evidence(**fine).weight(Weighting.SLOT)
+
+
+DATA = Path(os.environ.get("OPPORTUNE_DATA", "../shared/data")) / "open_bandit_small.parquet"
+
+
+@pytest.mark.skipif(not DATA.exists(), reason=f"the Open Bandit sample is not at {DATA}")
+@pytest.mark.parametrize(
+    ("campaign", "value", "normalised", "ess", "verdict"),
+    [
+        ("all", 0.0023596, 0.0023337, 340, "do not use"),
+        ("men", 0.0030086, 0.0031894, 656, "weak"),
+        ("women", 0.0074376, 0.0023730, 2.1, "do not use"),
+    ],
+)
+def test_overlap_alarm_on_real_logs(
+    campaign: str, value: float, normalised: float, ess: float, verdict: str
+) -> None:
+    """T11: Thompson sampling's log asked about a uniform policy; estimates, ESS and verdict."""
+    table = pq.read_table(DATA)
+    is_mine = np.asarray(table["campaign"].to_pylist()) == campaign
+    is_mine &= np.asarray(table["policy"].to_pylist()) == "bts"
+    table = table.filter(is_mine)
+    n_items = {"all": 80, "men": 34, "women": 46}[campaign]
+    n = table.num_rows
+    evidence = Evidence(
+        reward=np.asarray(table["click"], np.float64),
+        propensity=np.asarray(table["propensity_score"], np.float64),
+        target=np.full(n, 1.0 / n_items),
+        cluster=np.arange(n),
+    )
+    rows = {r["estimator"]: r for r in evaluate(evidence, key=1, n_bootstrap=50).to_pylist()}
+    assert rows["ips"]["value"] == pytest.approx(value, abs=1e-6)
+    assert rows["snips"]["value"] == pytest.approx(normalised, abs=1e-6)
+    assert rows["ips"]["ess"] == pytest.approx(ess, rel=0.02)
+    assert rows["ips"]["verdict"] == verdict
