@@ -1,13 +1,15 @@
 """The main job: ``opportune run``; every step resumable, one table and one page at the end.
 
 Settings enter; a folder ``runs/<id>/`` leaves with the decision log, artefacts, metrics and
-report. Steps: data → encoder → online → campaigns → truth → report.
+report. Steps: data → encoder → campaigns → online → truth → report.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +70,19 @@ def run(settings: RunSettings, *, root: Path, say: Callable[[str], None] = print
         say(line)
     job = open_run(root, _plain(settings), say=say)
     job.step("data", lambda folder: data.described())
-    job.step("encoder", lambda folder: _encode(data, folder, settings.seed))
+    campaigns: Callable[[], dict[str, Any]] = dict
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
+        # The campaigns need nothing of the encoder, which keeps one core busy: use the other.
+        if data.is_journey and not job.has("campaigns"):
+            campaigns = beside.submit(_campaigns, settings.seed).result
+        job.step("encoder", lambda folder: _encode(data, folder, settings.seed))
+        if data.is_journey:
+            job.step("campaigns", lambda folder: campaigns())
     encoded = _load_encoded(job.folder / "encoder" / _ENCODED)
     online = job.step(
         "online",
         lambda folder: walk_online(data.shop, folder, settings=settings.online, encoded=encoded),
     )
-    if data.is_journey:
-        job.step("campaigns", lambda folder: _campaigns(settings.seed))
     job.step("truth", lambda folder: _truth(data, job, encoded))
     job.finish()
     page = write_report(job.folder)

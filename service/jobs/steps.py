@@ -53,6 +53,10 @@ class Run:
         """Name of the run's folder."""
         return self.folder.name
 
+    def has(self, name: str) -> bool:
+        """True where the step was finished before."""
+        return (self.folder / name / "result.json").exists()
+
     def step(self, name: str, compute: Callable[[Path], Mapping[str, Any]]) -> dict[str, Any]:
         """Return the step's result, computing it unless it was finished before.
 
@@ -64,7 +68,7 @@ class Run:
             Takes the folder to write files in, returns the result for ``metrics.json``.
         """
         done = self.folder / name
-        if (done / "result.json").exists():
+        if self.has(name):
             self.say(f"{name}: done before, taken as it is")
             result = json.loads((done / "result.json").read_text())
         else:
