@@ -19,6 +19,7 @@ from bandit.actions import HOLD, ItemSet, Observation, Reason
 from bandit.decide import Decisions, Mode
 from bandit.draws import key_of, mix64
 from bandit.errors import BadInputError, expect_shape
+from bandit.identity import Links
 from bandit.outcomes import Kind, Outcomes
 from bandit.permissions import NO_EXPIRY_MS, Consent, Stock
 from bandit.rules import Rules
@@ -66,6 +67,14 @@ class Guardrails:
         self.sends = RecentSends(self.rules.n_kept)
         self.consent.allows(np.zeros(0, np.int64), self.topic, where_unknown=False)
 
+    def link(self, links: Links) -> None:
+        """Treat all ids of a user as one from now on: one cap, one gap, one answer.
+
+        Links are not part of the state: set them again after :meth:`load`.
+        """
+        self.sends.link(links)
+        self.consent.link(links)
+
     def plan(self, observation: Observation, items: ItemSet) -> Bits:
         """Return the reasons against each action, (N, 1 + K·S); zero where it may be taken.
 
@@ -98,7 +107,7 @@ class Guardrails:
         """
         reasons = np.zeros(decisions.n_rows, np.uint16)
         sends = np.flatnonzero(_sends(decisions))
-        turn = occurrence(decisions.request.user[sends])
+        turn = occurrence(self.sends.resolved(decisions.request.user[sends]))
         n_turns = int(turn.max(initial=-1)) + 1
         known = self.sends if n_turns < 2 else self.sends.copy()
         for now in range(n_turns):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.errors import BadInputError, expect_shape
+from bandit.identity import Links
 
 __all__ = ["NO_EXPIRY_MS", "Consent", "Stock"]
 
@@ -47,16 +48,33 @@ class Consent:
     _users: Whole = field(init=False)  # (U,) ascending
     _answers: NDArray[np.int8] = field(init=False)  # (U, topics)
     _suppressed: Whole = field(init=False)  # ascending
+    links: Links | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._users = np.zeros(0, np.int64)
         self._answers = np.zeros((0, len(self.topics)), np.int8)
         self._suppressed = np.zeros(0, np.int64)
 
+    def link(self, links: Links) -> None:
+        """Take the answers of all ids of a user together from now on.
+
+        Where they differ a refusal counts, and one suppressed id suppresses the user, until the
+        user answers again.
+        """
+        users = links.resolve(self._users)
+        known = np.unique(users)
+        answers = np.full((len(known), len(self.topics)), _UNASKED)
+        where = np.searchsorted(known, users)
+        for said in (_GRANTED, _REFUSED):  # the later one overrides
+            row, column = np.nonzero(self._answers == said)
+            answers[where[row], column] = said
+        self.links, self._users, self._answers = links, known, answers
+        self._suppressed = np.unique(links.resolve(self._suppressed))
+
     def answer(self, user: Whole, topic: str, *, granted: bool | Truth) -> None:
         """Take answers; the last one of a user counts."""
         column = self._column(topic)
-        user = np.asarray(user, np.int64)
+        user = self._resolved(user)
         said = np.broadcast_to(np.asarray(granted, np.bool_), user.shape)
         new = np.setdiff1d(user, self._users)
         if len(new):
@@ -69,24 +87,25 @@ class Consent:
 
     def suppress(self, user: Whole) -> None:
         """Never write to these users again on any topic: bounced, objected or erased."""
-        self._suppressed = np.union1d(self._suppressed, np.asarray(user, np.int64))
+        self._suppressed = np.union1d(self._suppressed, self._resolved(user))
 
     def reinstate(self, user: Whole) -> None:
         """Lift a suppression; consent stays what it was."""
-        self._suppressed = np.setdiff1d(self._suppressed, np.asarray(user, np.int64))
+        self._suppressed = np.setdiff1d(self._suppressed, self._resolved(user))
 
     def allows(self, user: Whole, topic: str, *, where_unknown: bool) -> Truth:
         """True where the user allows the topic, (N,)."""
         column = self._column(topic)
         if not len(self._users):
             return np.full(len(user), where_unknown)
+        user = self._resolved(user)
         where = np.minimum(np.searchsorted(self._users, user), len(self._users) - 1)
         answer = np.where(self._users[where] == user, self._answers[where, column], _UNASKED)
         return np.where(answer == _UNASKED, where_unknown, answer == _GRANTED)
 
     def is_suppressed(self, user: Whole) -> Truth:
         """True where the user must not be written to, (N,)."""
-        return np.isin(user, self._suppressed)
+        return np.isin(self._resolved(user), self._suppressed)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return answers and suppressions as named arrays."""
@@ -103,6 +122,10 @@ class Consent:
         self._users = np.array(state["consent.users"], np.int64)
         self._answers = np.array(state["consent.answers"], np.int8)
         self._suppressed = np.array(state["consent.suppressed"], np.int64)
+
+    def _resolved(self, user: Whole) -> Whole:
+        whole = np.asarray(user, np.int64)
+        return whole if self.links is None else self.links.resolve(whole)
 
     def _column(self, topic: str) -> int:
         if topic not in self.topics:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.identity import Links
 from bandit.rules import Cap
 
 __all__ = ["NEVER_MS", "RecentSends", "breaks_cap", "breaks_gap", "occurrence"]
@@ -106,11 +107,22 @@ class RecentSends:
     users: Whole = field(init=False)  # (U,) ascending
     at_ms: Whole = field(init=False)  # (U, C) NEVER_MS where empty
     decision_id: Whole = field(init=False)  # (U, C) −1 where empty
+    links: Links | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.users = np.zeros(0, np.int64)
         self.at_ms = np.zeros((0, self.n_kept), np.int64)
         self.decision_id = np.zeros((0, self.n_kept), np.int64)
+
+    def link(self, links: Links) -> None:
+        """Count the sends to all ids of a user together from now on."""
+        row, column = np.nonzero(self.decision_id >= 0)
+        sent = self.users[row], self.at_ms[row, column], self.decision_id[row, column]
+        linked = RecentSends(self.n_kept)
+        linked.links = links
+        linked.add(*sent)
+        self.load(linked.state())
+        self.links = links
 
     def of(self, user: Whole) -> tuple[Whole, Whole]:
         """Instants and decision ids of each row's user, (N, C) each; empty where unknown."""
@@ -122,6 +134,7 @@ class RecentSends:
 
     def add(self, user: Whole, at_ms: Whole, decision_id: Whole) -> None:
         """Remember sends; one that is known by its decision id changes nothing."""
+        user = self.resolved(user)
         self._make_room(user)
         rank = occurrence(user)
         for turn in range(int(rank.max(initial=-1)) + 1):
@@ -144,10 +157,15 @@ class RecentSends:
         self.at_ms[where[rows[hit]], column] = NEVER_MS
         self.decision_id[where[rows[hit]], column] = -1
 
+    def resolved(self, user: Whole) -> Whole:
+        """Under which id each user's sends are counted."""
+        return user if self.links is None else self.links.resolve(user)
+
     def copy(self) -> RecentSends:
         """Return sends that can be added to without touching these."""
         other = RecentSends(self.n_kept)
         other.load(self.state())
+        other.links = self.links
         return other
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -165,6 +183,7 @@ class RecentSends:
         self.decision_id = np.array(state["sends.decision_id"], np.int64)
 
     def _find(self, user: Whole) -> tuple[Whole, Truth]:
+        user = self.resolved(user)
         if not len(self.users):
             return np.zeros(len(user), np.int64), np.zeros(len(user), np.bool_)
         where = np.minimum(np.searchsorted(self.users, user), len(self.users) - 1)
