@@ -20,13 +20,15 @@ from bandit.decide import ID_BITS, Decisions, Mode
 from bandit.delays import DelayModel, expected_any, expected_sum
 from bandit.identity import Links
 from bandit.join_rows import DecisionRows, OutcomeRows, rows_of
-from bandit.outcomes import Component, Feedback, Outcomes, RewardScheme
+from bandit.outcomes import Component, Feedback, Kind, Outcomes, RewardScheme
 from bandit.slots import DAY_MS, HOUR_MS
 
 __all__ = ["Emission", "JoinCounts", "JoinState", "Joiner"]
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
+
+_AFTER_DELIVERY = frozenset({Kind.DISPLAYED, Kind.CLICKED, Kind.DISMISSED, Kind.MATCHED})
 
 
 class Emission(Enum):
@@ -187,8 +189,11 @@ class Joiner:
         if component.measure == "send":
             return rows.at_ms, rows.at_ms
         if component.kinds[0].is_response:
-            start = self._heard.delivered_ms(rows)
-            return start, start + component.window_ms
+            delivered = self._heard.delivered_ms(rows)
+            # A plan can be stopped or superseded before its slot; nobody clicks before delivery.
+            may_end_early = not _AFTER_DELIVERY.issuperset(component.counted)
+            start = rows.at_ms if may_end_early else delivered
+            return start, delivered + component.window_ms
         return rows.at_ms, rows.at_ms + self.horizon_ms + component.window_ms
 
     def _final_ms(self, rows: DecisionRows) -> NDArray[np.int64]:
