@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -130,37 +131,16 @@ def behaviour_of(
     worths = _worths(text["action"], worth)
     keep = np.ones(table.num_rows, np.bool_)
     dropped = {"malformed line": n_malformed}
-    outside = (time < 0) | (time > 1)
-    for name, why, is_bad, hint in (
-        (
-            "time",
-            "missing or unreadable time",
-            np.isnan(time),
-            "write a number from 0 to 1; dates and epoch times belong into a file with users, "
-            "which read_events reads",
-        ),
-        (
-            "time",
-            "time outside 0 … 1",
-            outside,
-            "divide hours of the day by 24, or days by the length of the period; epoch times "
-            "belong into a file with users, which read_events reads",
-        ),
-        ("category", "missing category", _is_empty(text["category"]), "give every row one"),
-        (
-            "action",
-            "undefined action",
-            np.isnan(worths),
-            f"known are {', '.join(worth)}; rename yours, or say what it is worth with worth=",
-        ),
-    ):
-        bad = keep & is_bad
-        _refuse_many(text[name], bad, why=why, hint=hint)
-        dropped[why] = int(bad.sum())
-        keep &= ~is_bad
+    for flaw in _flaws(time, worths, _is_empty(text["category"]), known=tuple(worth)):
+        bad = keep & flaw.is_bad
+        _refuse_many(text[flaw.column], bad, expected=flaw.expected, hint=flaw.hint)
+        dropped[flaw.why] = int(bad.sum())
+        keep &= ~bad
     for name, column in (("freq", freq), ("amount", amount)):
         unreadable = np.isnan(column) & ~_is_empty(text[name])
-        _refuse_many(text[name], unreadable, why=f"unreadable {name}", hint="write a number")
+        _refuse_many(
+            text[name], unreadable, expected=f"a number as {name}", hint="leave unknown ones empty"
+        )
     codes, categories = _codes(text["category"].filter(pa.array(keep)))
     return Behaviour(
         time=time[keep],
@@ -174,6 +154,51 @@ def behaviour_of(
             n_kept=int(keep.sum()),
             dropped=dropped,
             n_missing_amount=int(np.isnan(amount[keep]).sum()),
+        ),
+    )
+
+
+class _Flaw(NamedTuple):
+    column: str
+    why: str
+    is_bad: Truth
+    expected: str
+    hint: str
+
+
+def _flaws(
+    time: Array, worths: Array, has_no_category: Truth, *, known: tuple[str, ...]
+) -> tuple[_Flaw, ...]:
+    """Why a row cannot be used, the first reason that applies first."""
+    elsewhere = "dates and epoch times belong into a file with users, which read_events reads"
+    return (
+        _Flaw(
+            column="time",
+            why="missing or unreadable time",
+            is_bad=np.isnan(time),
+            expected="a time from 0 to 1",
+            hint=f"write a number; {elsewhere}",
+        ),
+        _Flaw(
+            column="time",
+            why="time outside 0 … 1",
+            is_bad=(time < 0) | (time > 1),
+            expected="a time from 0 to 1",
+            hint=f"divide hours of the day by 24, or days by the period's length; {elsewhere}",
+        ),
+        _Flaw(
+            column="category",
+            why="missing category",
+            is_bad=has_no_category,
+            expected="a category",
+            hint="name one in every row",
+        ),
+        _Flaw(
+            column="action",
+            why="undefined action",
+            is_bad=np.isnan(worths),
+            expected="a known action",
+            hint=f"known are {', '.join(known)}; rename yours, or give its worth with worth=",
         ),
     )
 
@@ -211,14 +236,14 @@ def _worths(text: pa.Array, worth: Mapping[str, float]) -> Array:
     return np.asarray(table, np.float64)[np.asarray(coded.indices, np.int64)]
 
 
-def _refuse_many(text: pa.Array, is_bad: Truth, *, why: str, hint: str) -> None:
+def _refuse_many(text: pa.Array, is_bad: Truth, *, expected: str, hint: str) -> None:
     """Refuse a column of which more than a row in twenty is bad."""
     n_bad = int(is_bad.sum())
     if n_bad > _TOLERATED * len(is_bad):
         row = int(np.argmax(is_bad))
         raise BadInputError(
-            f"expected few bad rows, got {why} in {n_bad} of {len(is_bad)}, the first in row "
-            f"{row}: {text[row].as_py()!r}: {hint}"
+            f"expected {expected}, got {text[row].as_py()!r} in row {row}, and {n_bad} of "
+            f"{len(is_bad)} rows like it: {hint}"
         )
 
 

@@ -141,7 +141,8 @@ def links_of(table: pa.Table, users: pa.Array) -> tuple[Links, pa.Array]:
     Parameters
     ----------
     table : pyarrow.Table
-        One link a row, ids as in the file of events.
+        One link a row, ids as in the file of events, where a device that nobody has signed in on
+        stands in the column of users.
     users : pyarrow.Array
         The vocabulary of users: position is the code.
 

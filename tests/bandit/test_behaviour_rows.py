@@ -75,13 +75,13 @@ def test_columns_can_be_renamed(tmp_path: Path) -> None:
     [
         ("13.5,1,2,books,view", "divide hours of the day by 24"),
         ("1700000000,1,2,books,view", "epoch times"),
-        ("-0.1,1,2,books,view", "time outside 0"),
+        ("-0.1,1,2,books,view", "expected a time from 0 to 1, got '-0.1' in row 1"),
         ("2024-01-01T00:00:00Z,1,2,books,view", "which read_events reads"),
-        (",1,2,books,view", "unreadable time in 1 of 2, the first in row 1"),
+        (",1,2,books,view", "got None in row 1, and 1 of 2 rows like it"),
         ("0.5,1,2,books,bought", "known are purchase, click"),
-        ("0.5,1,2,,view", "missing category"),
-        ("0.5,often,2,books,view", "unreadable freq in 1 of 2, the first in row 1: 'often'"),
-        ("0.5,1,$2,books,view", "unreadable amount"),
+        ("0.5,1,2,,view", "expected a category"),
+        ("0.5,often,2,books,view", "expected a number as freq, got 'often' in row 1"),
+        ("0.5,1,$2,books,view", "expected a number as amount"),
     ],
 )
 def test_a_column_that_is_bad_throughout_is_refused_with_its_first_bad_row(
