@@ -5,6 +5,10 @@ on: it joins histories, features and *future* decisions; logged decisions keep t
 made for (DESIGN §4 *Replay*). The canonical id of an identity is the id that its links lead to,
 the one that has no link of its own. Each id has one link, the earliest; what else is said of it
 is refused and counted, so that a tablet which two people use never makes one person of them.
+
+Who decides tells everybody whom it concerns: ``merge_events`` before encoding, ``resolve``
+before observing, ``Guardrails.link``, ``Joiner.links`` and ``Holdout.links``; reports are made
+on the rows that :func:`comparable` keeps.
 """
 
 from __future__ import annotations
