@@ -192,3 +192,17 @@ def test_encoder_skill_is_measured_on_online_days_only(finished_run: Path) -> No
     assert metrics["encoder"]["n_windows"] == 40 * online * 6
     values = [row["value"] for row in metrics["encoder"]["active_in_slot"]]
     assert np.isfinite(values).all()
+
+
+def test_the_committed_tables_are_made_from_a_finished_run(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small version of ``python -m experiments.main_job``."""
+    from experiments import main_job
+
+    arguments = ["main_job", "--run", str(finished_run), "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", arguments)
+    main_job.main()
+    stored = json.loads((tmp_path / "main_job_online.json").read_text())
+    assert len(stored["rows"]) == len(metrics_of(finished_run)["online"]["table"])
+    assert (tmp_path / "main_job_truth.md").read_text().count("| broad |") > 10
