@@ -143,10 +143,26 @@ def test_clicks_do_not_move_the_uplift(bench: Any) -> None:
     np.testing.assert_array_equal(clicked, silent)
 
 
-def _learned(bench: Any, *, p_click: float, seed: int) -> tuple[int, np.ndarray]:
-    """Cells whose interval holds zero, and the uplifts learned, after sixty days."""
+@pytest.mark.parametrize("times", [1.0, 2.0])
+def test_doubling_what_users_do_anyway_does_not_move_the_uplift(bench: Any, times: float) -> None:
+    """The uplift test of DESIGN §4: a base of .15 or .30, the same .1 added by every push.
+
+    The learned uplift's interval holds the true one in either world, as often as it says.
+    """
+    covered = 0
+    for seed in range(20):
+        covered += _learned(bench, p_click=0.0, seed=seed, base=0.15 * times, uplift=0.1)[0]
+    assert covered >= 144
+
+
+def _learned(
+    bench: Any, *, p_click: float, seed: int, base: float | None = None, uplift: float = 0.0
+) -> tuple[int, np.ndarray]:
+    """Cells whose interval holds the true uplift, and the uplifts learned, after sixty days."""
     world = bench.tiny(p_click=p_click, seed=seed)
-    world.uplift = np.zeros_like(world.uplift)
+    world.uplift = np.full_like(world.uplift, uplift)
+    if base is not None:
+        world.base = np.full_like(world.base, base)
     policy = build("lints", world.shape, scheme=bench.scheme)
     for _ in bench.run(world, policy, seed=seed):
         pass
@@ -155,4 +171,4 @@ def _learned(bench: Any, *, p_click: float, seed: int) -> tuple[int, np.ndarray]
     asked = bench.assembled(observation, world.candidates(observation))
     guess = policy.estimate(asked)
     mean, sd = guess.uplift_mean[:2, 1:, 0], guess.uplift_sd[:2, 1:, 0]
-    return int((np.abs(mean) < 1.96 * sd).sum()), mean
+    return int((np.abs(mean - uplift) < 1.96 * sd).sum()), mean
