@@ -62,6 +62,7 @@ class CleaningReport:
     dropped: dict[str, int] = field(default_factory=dict)
     n_capped: int = 0
     n_missing_amount: int = 0
+    n_by_device: int = 0
     synonyms: dict[str, int] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
@@ -70,6 +71,8 @@ class CleaningReport:
         said += [f"  dropped {count:,}: {why}" for why, count in self.dropped.items() if count]
         if self.n_capped:
             said.append(f"  capped {self.n_capped:,} outlying amounts at their category's limit")
+        if self.n_by_device:
+            said.append(f"  {self.n_by_device:,} rows without a user stand under their device")
         said += [f"  read {count:,} rows of {word}" for word, count in self.synonyms.items()]
         return said
 
@@ -78,11 +81,15 @@ def clean(
     raw: RawEvents,
     *,
     fit_until_ms: int | None = None,
+    fit_share: float = 1.0,
     first_ms: int = FIRST_MS,
     last_ms: int = LAST_MS,
     assumed_zone: str | None = None,
 ) -> tuple[Events, Vocabulary, CleaningReport]:
     """Turn raw rows into canonical events.
+
+    A row without a user stands under its device's id, if there is one: a device is a user like
+    any other until a link says whose it is (:mod:`bandit.identity`).
 
     Parameters
     ----------
@@ -90,6 +97,8 @@ def clean(
         As :func:`bandit.ingest.read_events` returns them.
     fit_until_ms : int, optional
         Caps on amounts are fitted on events before this instant only (the training range).
+    fit_share : float
+        Without ``fit_until_ms``: they are fitted on this share of the time range, its beginning.
     first_ms, last_ms : int
         Times outside ``[first_ms, last_ms)`` are out of range.
     assumed_zone : str, optional
@@ -104,7 +113,7 @@ def clean(
     report : CleaningReport
         ``n_in == n_kept + sum(dropped)``.
     """
-    table = raw.table
+    table, n_by_device = _under_devices(raw.table)
     at_ms, readable = to_epoch_ms(table["time"], assumed_zone=assumed_zone)
     action, synonyms = _action_codes(table["action"])
     keep = np.ones(table.num_rows, np.bool_)
@@ -124,6 +133,9 @@ def clean(
     rows = np.flatnonzero(keep)
     events, vocabulary = _coded(table.take(rows), at_ms[rows], action[rows])
     events, dropped["exact duplicate"] = _without_duplicates(events)
+    if fit_until_ms is None:
+        begin_ms, end_ms = int(events.at_ms.min()), int(events.at_ms.max()) + 1
+        fit_until_ms = begin_ms + round(fit_share * (end_ms - begin_ms))
     amount, n_capped = _capped(events, fit_until_ms)
     report = CleaningReport(
         n_in=table.num_rows + raw.n_malformed,
@@ -131,9 +143,21 @@ def clean(
         dropped=dropped,
         n_capped=n_capped,
         n_missing_amount=int(np.isnan(amount).sum()),
+        n_by_device=n_by_device,
         synonyms=synonyms,
     )
     return _with_amount(events, amount), vocabulary, report
+
+
+def _under_devices(table: pa.Table) -> tuple[pa.Table, int]:
+    """Put the device where the user is missing; users become text where that is done."""
+    nobody = _missing(table, "user") & ~_missing(table, "device")
+    if not nobody.any():
+        return table, 0
+    user, device = (table[name].cast(pa.string()).combine_chunks() for name in ("user", "device"))
+    filled = pc.if_else(pa.array(nobody), device, user)
+    place = table.column_names.index("user")
+    return table.set_column(place, "user", filled), int(nobody.sum())
 
 
 def _missing(table: pa.Table, name: str) -> NDArray[np.bool_]:
@@ -233,11 +257,11 @@ def _without_duplicates(events: Events) -> tuple[Events, int]:
     return events.take(keep), int(same.sum())
 
 
-def _capped(events: Events, fit_until_ms: int | None) -> tuple[NDArray[np.float64], int]:
+def _capped(events: Events, fit_until_ms: int) -> tuple[NDArray[np.float64], int]:
     """Cap amounts whose modified z-score on log(1 + amount) in their category exceeds 6."""
     amount = events.amount
     known = np.isfinite(amount) & (amount > 0)
-    fitted = known if fit_until_ms is None else known & (events.at_ms < fit_until_ms)
+    fitted = known & (events.at_ms < fit_until_ms)
     if not fitted.any():
         return amount, 0
     group = events.category + 1

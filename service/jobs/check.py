@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bandit.cleaning import clean
 from bandit.errors import BadInputError
-from service.jobs.purchases import cut_into_days
+from service.jobs.purchases import TRAIN_SHARE, cut_into_days
 from service.jobs.shop_data import read_raw
 
 __all__ = ["check"]
@@ -29,7 +29,7 @@ def check(data: Path, *, zone: str | None, columns: Sequence[str]) -> list[str]:
         ``YOURS=OURS`` pairs.
     """
     raw, assumed, _ = read_raw(data, zone=zone, columns=columns)
-    events, vocabulary, report = clean(raw, assumed_zone=assumed)
+    events, vocabulary, report = clean(raw, assumed_zone=assumed, fit_share=TRAIN_SHARE)
     lines = [
         *report.lines(),
         f"{len(vocabulary.users):,} users, {len(vocabulary.items):,} items, "

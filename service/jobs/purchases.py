@@ -19,10 +19,12 @@ from bandit.errors import BadInputError
 from bandit.events import ACTIONS, Events
 from bandit.slots import day_windows
 
-__all__ = ["EDGES_H", "N_ITEMS", "Purchases", "cut_into_days"]
+__all__ = ["EDGES_H", "N_ITEMS", "TRAIN_SHARE", "Purchases", "cut_into_days"]
 
 EDGES_H = (0, 4, 8, 12, 16, 20, 24)
 N_ITEMS = 60
+TRAIN_SHARE = 270 / 365
+"""Of the days; caps on amounts are fitted on this share of the time, too."""
 
 _PURCHASE = ACTIONS.index("purchase")
 
@@ -136,7 +138,7 @@ def cut_into_days(
     vocabulary: Vocabulary,
     *,
     zone: str,
-    train_share: float = 270 / 365,
+    train_share: float = TRAIN_SHARE,
     n_items: int = N_ITEMS,
 ) -> Purchases:
     """Cut the purchases of any shop into local days and windows.

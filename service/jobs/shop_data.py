@@ -16,7 +16,7 @@ from bandit.errors import BadInputError
 from bandit.ingest import RawEvents, read_events
 from bandit.slots import zone_of
 from service.jobs.journey import SOURCE_NOTE, ZONE, journey_events
-from service.jobs.purchases import Purchases, cut_into_days
+from service.jobs.purchases import TRAIN_SHARE, Purchases, cut_into_days
 
 __all__ = ["ShopData", "column_names", "load_shop", "read_raw"]
 
@@ -68,7 +68,7 @@ def load_shop(data: Path | None, *, zone: str | None, columns: Sequence[str]) ->
         ``YOURS=OURS`` pairs.
     """
     raw, assumed, source = read_raw(data, zone=zone, columns=columns)
-    events, vocabulary, report = clean(raw, assumed_zone=assumed)
+    events, vocabulary, report = clean(raw, assumed_zone=assumed, fit_share=TRAIN_SHARE)
     shop = cut_into_days(events, vocabulary, zone=assumed)
     return ShopData(shop=shop, report=report, source=source, is_journey=data is None)
 

@@ -244,6 +244,29 @@ def test_caps_are_fitted_on_the_training_range_only() -> None:
     assert capped.amount.max() < 1000
 
 
+def test_a_share_of_the_time_range_fits_caps_too() -> None:
+    """The first half here; what is ordinary in the second does not count."""
+    rng = np.random.default_rng(3)
+    amounts = [10 * rng.lognormal(0, 0.2) for _ in range(300)] + [1e5] * 300
+    rows = [dict(ROWS[0], time=T0 + n, amount=a) for n, a in enumerate(amounts)]
+    assert clean(raw_of(rows), fit_share=0.5)[2].n_capped == 300
+    assert clean(raw_of(rows))[2].n_capped < 300
+
+
+def test_a_row_without_a_user_stands_under_its_device() -> None:
+    """Until a link says whose it is; a row with neither is dropped."""
+    rows = [
+        dict(ROWS[0], user=7, device=None),
+        dict(ROWS[0], user=None, device="phone-3"),
+        dict(ROWS[0], user=None, device=None),
+    ]
+    events, words, report = clean(raw_of(rows))
+    assert [words.users[int(u)].as_py() for u in events.user] == ["7", "phone-3"]
+    assert report.n_by_device == 1
+    assert report.dropped["missing user"] == 1
+    assert any("under their device" in line for line in report.lines())
+
+
 @given(st.permutations(range(6)))
 def test_the_order_of_lines_does_not_matter(order: list[int]) -> None:
     """Canonical events, whatever came first; ties by action, then item."""
