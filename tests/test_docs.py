@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def text_of(page: str) -> str:
 def test_the_example_of_the_readme_runs_and_prints_what_it_says() -> None:
     """A reader who copies it sees the line that the page shows."""
     page = text_of("README.md")
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
@@ -32,6 +33,27 @@ def test_the_example_of_the_readme_runs_and_prints_what_it_says() -> None:
         cwd=ROOT,
     )
     assert f"It prints `{done.stdout.strip()}`" in page
+
+
+def test_the_five_lines_for_a_small_file_run(tmp_path: Path) -> None:
+    """On a file of that shape, in the folder where it lies."""
+    _, code = re.findall(r"```python\n(.*?)```", text_of("README.md"), re.DOTALL)
+    rows = [
+        f"{n % 97 / 97},{n % 5},{n % 40},{'soup' if n % 97 > 60 else 'tea'},purchase"
+        for n in range(400)
+    ]
+    (tmp_path / "user_behavior.csv").write_text(
+        "\n".join(["time,freq,amount,category,action", *rows])
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert "push 'soup' now" in done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES)
