@@ -123,7 +123,9 @@ def prepare(
         raise AssertionError("a shop has training days")
     scale = fit_scale(sample)
     warm = WarmStart(aware=moments[0], blind=moments[1], scale=scale)
-    return Prepared(shop=shop, days=[scale.apply(day) for day in online], warm=warm)
+    # Days are large: each is let go as soon as its scaled twin is there.
+    days = [scale.apply(online.pop(0)) for _ in range(len(online))]
+    return Prepared(shop=shop, days=days, warm=warm)
 
 
 def walk_online(

@@ -70,14 +70,7 @@ def run(settings: RunSettings, *, root: Path, say: Callable[[str], None] = print
         say(line)
     job = open_run(root, _plain(settings), say=say)
     job.step("data", lambda folder: data.described())
-    campaigns: Callable[[], dict[str, Any]] = dict
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
-        # The campaigns need nothing of the encoder, which keeps one core busy: use the other.
-        if data.is_journey and not job.has("campaigns"):
-            campaigns = beside.submit(_campaigns, settings.seed).result
-        job.step("encoder", lambda folder: _encode(data, folder, settings.seed))
-        if data.is_journey:
-            job.step("campaigns", lambda folder: campaigns())
+    _learn_and_judge(data, job, settings.seed)
     encoded = _load_encoded(job.folder / "encoder" / _ENCODED)
     online = job.step(
         "online",
@@ -90,6 +83,20 @@ def run(settings: RunSettings, *, root: Path, say: Callable[[str], None] = print
         say(line)
     say(f"report: {page.resolve()}")
     return job.folder
+
+
+def _learn_and_judge(data: ShopData, job: Run, seed: int) -> None:
+    """Train the encoder and judge the campaigns, which need nothing of each other, side by side.
+
+    Each in a process of its own: what training took of memory is given back when it ends.
+    """
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        campaigns: Callable[[], dict[str, Any]] = dict
+        if data.is_journey and not job.has("campaigns"):
+            campaigns = processes.submit(_campaigns, seed).result
+        job.step("encoder", lambda folder: processes.submit(_encode, data, folder, seed).result())
+        if data.is_journey:
+            job.step("campaigns", lambda folder: campaigns())
 
 
 def _encode(data: ShopData, folder: Path, seed: int) -> dict[str, Any]:
