@@ -99,8 +99,22 @@ def prepare(
     shop: Purchases,
     timing: TimingModels,
     encoded: EncodedDays | None,
+    *,
+    skip: int = 0,
 ) -> Prepared:
-    """Compute moments over the end of the training range, and features of the online days."""
+    """Compute moments over the end of the training range, and features of the online days.
+
+    Parameters
+    ----------
+    shop : Purchases
+        The shop.
+    timing : TimingModels
+        See :func:`timing_of`.
+    encoded : EncodedDays, optional
+        The encoder's vectors.
+    skip : int
+        Online days to leave out at the beginning.
+    """
     first = warm_from(shop)
     moments: tuple[PairMoments, PairMoments] | None = None
     sample: list[DayFeatures] = []
@@ -110,7 +124,8 @@ def prepare(
         shop, timing, first_day=first, until_day=shop.n_days, encoded=encoded
     ):
         if features.day >= shop.train_days:
-            online.append(features)
+            if features.day >= shop.train_days + skip:
+                online.append(features)
             continue
         if moments is None:
             moments = _empty_moments(features)

@@ -18,7 +18,14 @@ import pyarrow.parquet as pq
 
 from bandit.draws import key_of
 from service.jobs.encoder_step import encoder_step
-from service.jobs.online import OnlineSettings, prepare, timing_of, walk_online, warm_from
+from service.jobs.online import (
+    OnlineSettings,
+    frozen_after,
+    prepare,
+    timing_of,
+    walk_online,
+    warm_from,
+)
 from service.jobs.purchase_features import EncodedDays
 from service.jobs.shop_data import ShopData, load_shop
 from service.jobs.steps import Run, open_run
@@ -142,7 +149,8 @@ def _campaigns(seed: int) -> dict[str, Any]:
 
 
 def _truth(data: ShopData, job: Run, encoded: EncodedDays) -> dict[str, Any]:
-    prepared = prepare(data.shop, timing_of(data.shop), encoded)
+    shop = data.shop
+    prepared = prepare(shop, timing_of(shop), encoded, skip=frozen_after(shop))
     return evaluate_against_truth(prepared, job.folder / "online")
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bandit.actions import HOLD, assemble
 from bandit.draws import key_of
+from bandit.errors import StateError
 from bandit.floor import apply_floor
 from bandit.protocols import Policy
 from service.jobs.contenders import CONTENDERS, Contender, WarmStart, ready
@@ -62,7 +63,7 @@ def evaluate_against_truth(
     Parameters
     ----------
     prepared : Prepared
-        The shop with the features of its online days.
+        The shop with the features of its online days after the freeze.
     states : Path
         Folder of frozen states, as the online step left it.
     targets : sequence of str
@@ -77,7 +78,12 @@ def evaluate_against_truth(
         acceptance lines.
     """
     shop, start = prepared.shop, frozen_after(prepared.shop)
-    days = prepared.days[start:]
+    days = prepared.days
+    if days[0].day != shop.online_days[start]:
+        raise StateError(
+            f"expected features from online day {start} on, when policies were frozen, got day "
+            f"{days[0].day - shop.train_days}: prepare with skip={start}"
+        )
     bench = _Bench.of(shop, days)
     loggers = (random_logger(shop), broad_logger(shop))
     rows: list[dict[str, Any]] = []
@@ -120,10 +126,9 @@ def frozen_targets(
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Yield each frozen policy's pmf after the floor, (T, H, A), one policy at a time."""
     by_name = {contender.name: contender for contender in CONTENDERS}
-    days = prepared.days[frozen_after(prepared.shop) :]
     for name in names:
         policy = _thawed(by_name[name], prepared, frozen_path(states, by_name[name]))
-        yield name, _pmfs(policy, by_name[name], prepared.shop, days)
+        yield name, _pmfs(policy, by_name[name], prepared.shop, prepared.days)
 
 
 def _thawed(contender: Contender, prepared: Prepared, path: Path) -> Policy:

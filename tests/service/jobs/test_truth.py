@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from service.jobs.contenders import CONTENDERS
 from service.jobs.loggers import FactoredLogger, broad_logger, random_logger
-from service.jobs.online import OnlineSettings, prepare, timing_of, walk_online
+from service.jobs.online import OnlineSettings, frozen_after, prepare, timing_of, walk_online
 from service.jobs.purchases import Purchases
 from service.jobs.truth import evaluate_against_truth
 
@@ -29,7 +29,8 @@ def online(small_shop: Purchases, tmp_path_factory: pytest.TempPathFactory) -> t
 
 @pytest.fixture(scope="module")
 def judged(small_shop: Purchases, online: tuple[Path, Any]) -> dict[str, Any]:
-    prepared = prepare(small_shop, timing_of(small_shop), None)
+    timing = timing_of(small_shop)
+    prepared = prepare(small_shop, timing, None, skip=frozen_after(small_shop))
     return evaluate_against_truth(prepared, online[0], targets=TARGETS, n_redraws=40)
 
 
