@@ -41,6 +41,7 @@ SYNONYMS: Mapping[str, str] = {
 }
 
 _CAP_AT_Z = 6.0
+_WORDS_TOLD = 5
 _MAD_TO_SD = 1.4826
 
 
@@ -64,11 +65,14 @@ class CleaningReport:
     n_missing_amount: int = 0
     n_by_device: int = 0
     synonyms: dict[str, int] = field(default_factory=dict)
+    undefined: dict[str, int] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """Say it in plain lines for a person."""
         said = [f"{self.n_in:,} rows came, {self.n_kept:,} kept"]
         said += [f"  dropped {count:,}: {why}" for why, count in self.dropped.items() if count]
+        if self.undefined:
+            said.append(f"    undefined: {_told(self.undefined)}")
         if self.n_capped:
             said.append(f"  capped {self.n_capped:,} outlying amounts at their category's limit")
         if self.n_by_device:
@@ -115,7 +119,7 @@ def clean(
     """
     table, n_by_device = _under_devices(raw.table)
     at_ms, readable = to_epoch_ms(table["time"], assumed_zone=assumed_zone)
-    action, synonyms = _action_codes(table["action"])
+    action, synonyms, undefined = _action_codes(table["action"])
     keep = np.ones(table.num_rows, np.bool_)
     dropped = {"malformed line": raw.n_malformed}
     item_missing = _missing(table, "item") & _missing(table, "category")
@@ -129,7 +133,11 @@ def clean(
         dropped[why] = int((keep & is_bad).sum())
         keep &= ~is_bad
     if not keep.any():
-        raise BadInputError(f"expected usable events, got none of {len(keep)} rows: {dropped}")
+        why = {reason: count for reason, count in dropped.items() if count}
+        words = f"; actions came: {_told(undefined)}, expected {', '.join(ACTIONS)}"
+        raise BadInputError(
+            f"expected usable events, got none of {len(keep)} rows: {why}{words if undefined else ''}"
+        )
     rows = np.flatnonzero(keep)
     events, vocabulary = _coded(table.take(rows), at_ms[rows], action[rows])
     events, dropped["exact duplicate"] = _without_duplicates(events)
@@ -145,6 +153,7 @@ def clean(
         n_missing_amount=int(np.isnan(amount).sum()),
         n_by_device=n_by_device,
         synonyms=synonyms,
+        undefined=undefined,
     )
     return _with_amount(events, amount), vocabulary, report
 
@@ -170,8 +179,17 @@ def _missing(table: pa.Table, name: str) -> NDArray[np.bool_]:
     return np.asarray(empty)
 
 
-def _action_codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int16], dict[str, int]]:
-    """Code of each action, −1 where undefined; and how many synonyms were read as what."""
+def _told(words: Mapping[str, int]) -> str:
+    """The commonest words with their counts, a few of them."""
+    common = sorted(words.items(), key=lambda entry: (-entry[1], entry[0]))
+    told = ", ".join(f"{word!r} {count:,}" for word, count in common[:_WORDS_TOLD])
+    return told + (f" and {len(common) - _WORDS_TOLD} more" if len(common) > _WORDS_TOLD else "")
+
+
+def _action_codes(
+    column: pa.ChunkedArray,
+) -> tuple[NDArray[np.int16], dict[str, int], dict[str, int]]:
+    """Code of each action, −1 where undefined; synonyms read as what; words not understood."""
     coded = pc.fill_null(column.cast(pa.string()), "").combine_chunks().dictionary_encode()
     words = [word.strip().lower() for word in coded.dictionary.to_pylist()]
     meant = [SYNONYMS.get(word, word) for word in words]
@@ -183,7 +201,12 @@ def _action_codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int16], dict[str,
         for word, m, count in zip(words, meant, counts, strict=True)
         if word != m
     }
-    return codes[indices], synonyms
+    undefined = {
+        word: int(count)
+        for word, code, count in zip(words, codes, counts, strict=True)
+        if code < 0 and count
+    }
+    return codes[indices], synonyms, undefined
 
 
 def _coded(

@@ -220,6 +220,14 @@ def test_synonyms_of_actions_are_read_and_told() -> None:
     assert sum(report.synonyms.values()) == 2
 
 
+def test_actions_that_are_not_understood_are_named() -> None:
+    """In the report, and in the error where nothing else is left."""
+    rows = [dict(ROWS[0], action=word, time=T0 + n) for n, word in enumerate(["dance", "buy"])]
+    assert any("'dance' 1" in line for line in clean(raw_of(rows))[2].lines())
+    with pytest.raises(BadInputError, match=r"'dance' 1.*purchase"):
+        clean(raw_of(rows[:1]))
+
+
 def test_outlying_amounts_are_capped_by_category_and_counted() -> None:
     """A million in a category of tens; the same million is ordinary among yachts."""
     rng = np.random.default_rng(2)
