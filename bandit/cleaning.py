@@ -133,11 +133,10 @@ def clean(
         dropped[why] = int((keep & is_bad).sum())
         keep &= ~is_bad
     if not keep.any():
-        why = {reason: count for reason, count in dropped.items() if count}
+        found = {reason: count for reason, count in dropped.items() if count}
         words = f"; actions came: {_told(undefined)}, expected {', '.join(ACTIONS)}"
-        raise BadInputError(
-            f"expected usable events, got none of {len(keep)} rows: {why}{words if undefined else ''}"
-        )
+        hint = words if undefined else ""
+        raise BadInputError(f"expected usable events, got none of {len(keep)} rows: {found}{hint}")
     rows = np.flatnonzero(keep)
     events, vocabulary = _coded(table.take(rows), at_ms[rows], action[rows])
     events, dropped["exact duplicate"] = _without_duplicates(events)

@@ -24,6 +24,7 @@ from bandit.log import logged_hash, read_log
 from bandit.protocols import Policy
 from service.jobs.contenders import CONTENDERS, Contender, WarmStart, ready
 from service.jobs.online_tables import summary
+from service.jobs.plain_rates import plain_rates
 from service.jobs.progress import Progress
 from service.jobs.purchase_features import DayFeatures, EncodedDays, fit_scale, walk_features
 from service.jobs.purchases import Purchases
@@ -182,6 +183,7 @@ def walk_online(
         "seeds": list(settings.seeds),
         "households": [len(task.users) for task in tasks],
         "days": len(shop.online_days),
+        "plain_rates": plain_rates(shop),
         "shopping_slots": shopping.tolist(),
         "edges_h": [0, 4, 8, 12, 16, 20, 24],
         "log_hash": {c.name: _hash(folder, c) for c in contenders},

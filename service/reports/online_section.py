@@ -75,6 +75,11 @@ def online_section(online: Tables) -> str:
             "of those it asked for. At equal sends: hits a send among each policy's first sends, "
             f"up to {online['equal_sends_share']:.0%} of its decisions; a dash where it sent less."
         ),
+        paragraph("Always sending, without a floor, plain counting of the training days reaches:"),
+        table(
+            online["plain_rates"],
+            (("what", "pushing", "s"), ("hits_per_send", "hits a send", ".4f")),
+        ),
         figure(
             drawn("gains", lambda axes: _gains(axes, online["gains"]), size=(9.6, 3.6)),
             "Paired differences on the same households and days; an interval that leaves the line "
