@@ -41,11 +41,22 @@ from service.jobs.reward_models import (
     folds_of,
 )
 
-__all__ = ["CampaignSettings", "Fitted", "campaigns", "fit", "judge_campaigns", "uplift_table"]
+__all__ = [
+    "N_STAGES",
+    "CampaignSettings",
+    "Fitted",
+    "campaigns",
+    "fit",
+    "judge_campaigns",
+    "uplift_table",
+]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Row = dict[str, Any]
+
+N_STAGES = 3
+"""How often :func:`judge_campaigns` tells that a stage is over."""
 
 OVERLAP = (0.05, 0.95)
 """Chances of being sent between which both answers are seen often enough (Crump's rule is .1)."""
@@ -119,9 +130,14 @@ class Fitted:
         return replace(self, rows=kept, **columns)
 
 
-def campaigns(*, key: int, settings: CampaignSettings | None = None) -> dict[str, Any]:
+def campaigns(
+    *,
+    key: int,
+    settings: CampaignSettings | None = None,
+    advance: Callable[[str], None] = lambda stage: None,
+) -> dict[str, Any]:
     """Judge the campaigns of the Complete Journey data; see :func:`judge_campaigns`."""
-    found = judge_campaigns(journey_shop(), key=key, settings=settings)
+    found = judge_campaigns(journey_shop(), key=key, settings=settings, advance=advance)
     return {"source": SOURCE_NOTE} | found
 
 
@@ -283,6 +299,7 @@ def _difference(fitted: Fitted) -> Row:
         "lower": float(lower),
         "upper": float(upper),
         "naive": float(rows.spend[sent].mean() - rows.spend[~sent].mean()),
+        "redeemed_share": float(rows.is_used[sent].mean()),
         "ess": overlap.ess,
         "mean_weight": overlap.mean_weight,
         "max_weight": overlap.max_weight,

@@ -22,12 +22,14 @@ class Progress:
         Their name.
     context : multiprocessing context, optional
         Where given, :attr:`queue` takes one message a piece from any process.
+    line : int
+        Lines below the first bar, where two run side by side.
     """
 
-    def __init__(self, total: int, what: str, *, context: Any = None) -> None:
+    def __init__(self, total: int, what: str, *, context: Any = None, line: int = 0) -> None:
         from tqdm import tqdm
 
-        self.bar = tqdm(total=total, desc=what, mininterval=1.0)
+        self.bar = tqdm(total=total, desc=what, mininterval=1.0, position=line, leave=not line)
         self.queue = None if context is None else context.Queue()
         self._listener: threading.Thread | None = None
 

@@ -26,6 +26,7 @@ from service.jobs.online import (
     walk_online,
     warm_from,
 )
+from service.jobs.progress import Progress
 from service.jobs.purchase_features import EncodedDays
 from service.jobs.shop_data import ShopData, load_shop
 from service.jobs.steps import Run, open_run
@@ -143,9 +144,10 @@ def _load_encoded(path: Path) -> EncodedDays:
 
 
 def _campaigns(seed: int) -> dict[str, Any]:
-    from service.jobs.campaigns import campaigns
+    from service.jobs.campaigns import N_STAGES, campaigns
 
-    return campaigns(key=key_of("campaigns", seed))
+    with Progress(N_STAGES, "campaigns", line=1) as progress:
+        return campaigns(key=key_of("campaigns", seed), advance=lambda _: progress.step())
 
 
 def _truth(data: ShopData, job: Run, encoded: EncodedDays) -> dict[str, Any]:

@@ -20,6 +20,7 @@ _UPLIFT: tuple[Column, ...] = (
     ("population", "households", "s"),
     ("n_rows", "rows", ",d"),
     ("n_sent", "sent", ",d"),
+    ("redeemed_share", "of these redeemed", ".1%"),
     ("naive", "naive, $", ".2f"),
     ("value", "uplift, $ a send", "+.2f"),
     ("lower upper", "95 %", "[+.2f]"),
