@@ -40,6 +40,7 @@ SYNONYMS: Mapping[str, str] = {
     "rate": "rating",
 }
 
+_NUMBER = r"^\s*-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _CAP_AT_Z = 6.0
 _WORDS_TOLD = 5
 _MAD_TO_SD = 1.4826
@@ -172,6 +173,8 @@ def _missing(table: pa.Table, name: str) -> NDArray[np.bool_]:
     if name not in table.column_names:
         return np.ones(table.num_rows, np.bool_)
     column = table[name].combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     empty = column.is_null(nan_is_null=True)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         empty = pc.or_(empty, pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True))
@@ -234,6 +237,8 @@ def _codes(table: pa.Table, name: str) -> tuple[NDArray[np.int64], pa.Array]:
     column = table[name].combine_chunks()
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    # What counts as missing has no code: an empty cell of a CSV is a null of a Parquet file.
+    column = pc.if_else(pa.array(_missing(table, name)), None, column)
     found = pc.drop_null(pc.unique(column))
     values = found.take(pc.sort_indices(found))
     codes = pc.fill_null(pc.index_in(column, value_set=values), NO_ITEM)
@@ -244,8 +249,10 @@ def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
     column = table[name].combine_chunks()
-    if pa.types.is_string(column.type):
-        number = pc.match_substring_regex(column, r"^\s*-?\d+(\.\d+)?\s*$")
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        number = pc.match_substring_regex(column, _NUMBER)
         column = pc.utf8_trim_whitespace(pc.if_else(pc.fill_null(number, False), column, None))
     values = np.asarray(pc.fill_null(column.cast(pa.float64()), float("nan")), np.float64)
     return np.where(np.isfinite(values), values, np.nan)

@@ -7,21 +7,27 @@ CSV, Parquet or JSON lines enter; a table with ``user, item, time, action`` and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
 
-from bandit.errors import BadInputError, ForeignFileError
+from bandit.errors import BadInputError, ForeignFileError, StateError
 
 __all__ = ["OPTIONAL", "REQUIRED", "RawEvents", "read_events", "read_table"]
 
 REQUIRED = ("user", "time", "action")
 OPTIONAL = ("item", "category", "amount", "rating", "device", "zone", "text")
+_IDS = frozenset({"user", "item", "category", "device"})
+_INTEGER = r"^(0|-?[1-9]\d{0,17})$"
 
 _KNOWN_SHAPES: tuple[Mapping[str, str], ...] = (
     {
@@ -64,14 +70,26 @@ def read_events(path: Path, *, columns: Mapping[str, str] | None = None) -> RawE
     BadInputError
         For a file without the columns that are needed.
     """
-    table, n_malformed = read_table(Path(path))
+    named = [dict(columns or {}), *_KNOWN_SHAPES, {name: name for name in _IDS}]
+    ids = frozenset(theirs for names in named for theirs, ours in names.items() if ours in _IDS)
+    table, n_malformed = read_table(Path(path), ids=ids)
     names = _renaming(table.column_names, columns, Path(path))
-    kept = {ours: table.column(theirs) for theirs, ours in names.items()}
+    kept = {
+        ours: _plain(table.column(theirs), f"column {theirs!r} of {path}")
+        for theirs, ours in names.items()
+    }
     return RawEvents(table=pa.table(kept), n_malformed=n_malformed)
 
 
-def read_table(path: Path) -> tuple[pa.Table, int]:
+def read_table(path: Path, *, ids: frozenset[str] = frozenset()) -> tuple[pa.Table, int]:
     """Read a file as it is: its table, and how many lines could not be parsed.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.csv``, ``.parquet`` or ``.jsonl``/``.json``/``.ndjson`` file.
+    ids : frozenset of str
+        Columns of names, not of quantities: 007 and 7 in a CSV stay two of them.
 
     Raises
     ------
@@ -81,7 +99,7 @@ def read_table(path: Path) -> tuple[pa.Table, int]:
     if not path.is_file():
         raise ForeignFileError(f"expected a file of events at {path}, found none")
     readers = {
-        ".csv": _read_csv,
+        ".csv": partial(_read_csv, ids=ids),
         ".parquet": _read_parquet,
         ".jsonl": _read_json,
         ".ndjson": _read_json,
@@ -93,7 +111,7 @@ def read_table(path: Path) -> tuple[pa.Table, int]:
         )
     try:
         table, n_malformed = readers[path.suffix.lower()](path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
         raise ForeignFileError(
             f"expected {path} to be a whole {path.suffix[1:]} file, reading it failed: {error}"
         ) from error
@@ -102,7 +120,7 @@ def read_table(path: Path) -> tuple[pa.Table, int]:
     return table, n_malformed
 
 
-def _read_csv(path: Path) -> tuple[pa.Table, int]:
+def _read_csv(path: Path, *, ids: frozenset[str]) -> tuple[pa.Table, int]:
     malformed = 0
 
     def skip(row: pa.csv.InvalidRow) -> str:
@@ -112,12 +130,24 @@ def _read_csv(path: Path) -> tuple[pa.Table, int]:
 
     parse = pa.csv.ParseOptions(invalid_row_handler=skip)
     convert = pa.csv.ConvertOptions(
-        timestamp_parsers=["not a format: times are read by bandit.timestamps"]
+        timestamp_parsers=["not a format: times are read by bandit.timestamps"],
+        column_types={name: pa.string() for name in ids},
     )
     # One thread: the handler counts from Python, and a count must not depend on a race.
     read = pa.csv.ReadOptions(use_threads=False)
     table = pa.csv.read_csv(path, parse_options=parse, convert_options=convert, read_options=read)
+    for place, name in enumerate(table.column_names):
+        if name in ids:
+            table = table.set_column(place, name, _whole_if_all_are(table.column(place)))
     return table, malformed
+
+
+def _whole_if_all_are(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text as int64 where that loses nothing: no leading zeros, nothing past 18 digits."""
+    spellings = pa.array(pa.csv.ConvertOptions().null_values)
+    known = pc.if_else(pc.is_in(column, value_set=spellings), None, column)
+    is_whole = pc.all(pc.match_substring_regex(known, _INTEGER), min_count=1).as_py()
+    return known.cast(pa.int64()) if is_whole else column
 
 
 def _read_parquet(path: Path) -> tuple[pa.Table, int]:
@@ -125,12 +155,83 @@ def _read_parquet(path: Path) -> tuple[pa.Table, int]:
 
 
 def _read_json(path: Path) -> tuple[pa.Table, int]:
-    return pa.json.read_json(path), 0
+    try:
+        table = pa.json.read_json(path)
+    except pa.ArrowInvalid:
+        return _read_json_lines(path)
+    stamps = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
+    if stamps:
+        # The reader makes timestamps of ISO-8601 text and forgets its zone: ask for the text.
+        schema = pa.schema([(name, pa.string()) for name in stamps])
+        table = pa.json.read_json(path, parse_options=pa.json.ParseOptions(explicit_schema=schema))
+    return table, 0
+
+
+def _read_json_lines(path: Path) -> tuple[pa.Table, int]:
+    """Line by line, for files that the fast reader gives up on at their first bad line."""
+    rows: list[dict[str, Any]] = []
+    malformed = 0
+    for line in path.read_bytes().splitlines():
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            malformed += 1
+    if len(rows) <= malformed:
+        raise pa.ArrowInvalid(f"{malformed} of {len(rows) + malformed} lines are no JSON object")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: _of_any([row.get(name) for row in rows]) for name in names}), malformed
+
+
+def _of_any(values: list[Any]) -> pa.Array:
+    """Values of one type, or the text of values of several."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        said = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+        return pa.array(said, pa.string())
+
+
+def _plain(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
+    """Text of any Arrow kind as plain strings."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    is_binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    if is_binary or pa.types.is_large_string(kind) or kind == pa.string_view():
+        try:
+            return column.cast(pa.string())
+        except pa.ArrowInvalid as error:
+            row, value = _first_no_text(column)
+            raise ForeignFileError(
+                f"expected UTF-8 text in {where}, got {value!r} in row {row}: save it as UTF-8"
+            ) from error
+    return column
+
+
+def _first_no_text(column: pa.ChunkedArray) -> tuple[int, bytes]:
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            (value or b"").decode()
+        except UnicodeDecodeError:
+            return row, value
+    raise StateError("expected a value that is no UTF-8, got none")
 
 
 def _renaming(found: list[str], given: Mapping[str, str] | None, path: Path) -> dict[str, str]:
     """Which of the file's columns are which of ours."""
+    twice = sorted({name for name in found if found.count(name) > 1})
+    if twice:
+        raise BadInputError(f"expected distinct column names in {path}, got {twice} twice")
     if given:
+        if len(set(given.values())) < len(given):
+            raise BadInputError(f"expected one column of {path} for each of ours, got {given}")
         absent = sorted(set(given) - set(found))
         unknown = sorted(set(given.values()) - set(REQUIRED) - set(OPTIONAL))
         if absent or unknown:

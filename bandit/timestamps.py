@@ -1,9 +1,9 @@
 """Columns of times, as people write them, to int64 milliseconds since the epoch, UTC.
 
 Epoch seconds, epoch milliseconds, ISO-8601 with a zone, or Arrow timestamps enter; int64 ms
-and a mask of unreadable cells leave. The first readable value decides the format of a
-column; single unreadable cells are left to cleaning, a column of which fewer than half can be
-read is refused with its first bad row. Reference: ISO 8601; RFC 3339.
+and a mask of unreadable cells leave. Most values decide the format of a column; single unreadable
+cells are left to cleaning, a column of which fewer than half can be read is refused with its
+first bad row. Reference: ISO 8601; RFC 3339.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LAST_MS = 4_102_444_800_000
 _SECONDS_BELOW = 10_000_000_000
 _ISO = (
     r"^(?P<stamp>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?P<fraction>\.\d{1,9})?"
-    r" ?(?P<zone>Z|UTC|[+-]\d\d:?\d\d)$"
+    r" ?(?P<zone>Z|UTC|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)$"
 )
 
 
@@ -114,20 +114,29 @@ def _from_numbers(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]
         values = np.asarray(pc.fill_null(array, float("nan")), np.float64)
         readable = readable & np.isfinite(values) & (np.abs(values) < 2.0**62)
         values = np.where(readable, values, 0.0)
-        in_seconds = _is_seconds(np.floor(values).astype(np.int64), readable)
+        factor, fits = _unit(np.floor(values).astype(np.int64), readable)
         # A double resolves a present-day second to 0.2 µs, so rounding to ms is exact.
-        return np.rint(values * (1000.0 if in_seconds else 1.0)).astype(np.int64), readable
-    whole = np.asarray(pc.fill_null(array.cast(pa.int64()), 0), np.int64)
-    return whole * (1000 if _is_seconds(whole, readable) else 1), readable
+        return np.rint(np.where(fits, values, 0.0) * factor).astype(np.int64), fits
+    # An unsigned value past int64 wraps below zero and is out of range, as it was.
+    whole = np.asarray(pc.fill_null(array.cast(pa.int64(), safe=False), 0), np.int64)
+    factor, fits = _unit(whole, readable)
+    return np.where(fits, whole, 0) * factor, fits
 
 
-def _is_seconds(values: NDArray[np.int64], readable: NDArray[np.bool_]) -> bool:
-    """Seconds of our century have ten digits, milliseconds thirteen."""
-    return bool(readable.any()) and abs(int(values[np.argmax(readable)])) < _SECONDS_BELOW
+def _unit(values: NDArray[np.int64], readable: NDArray[np.bool_]) -> tuple[int, NDArray[np.bool_]]:
+    """Milliseconds in the column's unit, and which values are readable in it.
+
+    Seconds of our century have ten digits, milliseconds thirteen. Read in the other's unit, a
+    second falls into January 1970 and a millisecond beyond the year 50,000.
+    """
+    is_short = values < _SECONDS_BELOW
+    if 2 * (readable & is_short).sum() > readable.sum():
+        return 1000, readable & is_short
+    return 1, readable & (~is_short | (values < 0))
 
 
 def _from_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    text = pc.utf8_trim_whitespace(array)
+    text = pc.ascii_upper(pc.utf8_trim_whitespace(array))
     digits = pc.fill_null(pc.match_substring_regex(text, r"^\d{1,13}(\.\d+)?$"), False)
     if pc.any(digits).as_py() and pc.sum(digits).as_py() * 2 >= len(array):
         return _from_numbers(pc.if_else(digits, text, None).cast(pa.float64()))
@@ -138,7 +147,7 @@ def _from_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         pc.equal(pc.utf8_length(stamp), 16), pc.binary_join_element_wise(stamp, ":00", ""), stamp
     )
     parsed = pc.strptime(stamp, format="%Y-%m-%d %H:%M:%S", unit="ms", error_is_null=True)
-    readable &= np.asarray(parsed.is_valid())
+    readable &= np.asarray(parsed.is_valid()) & _is_calendar_day(stamp)
     local = np.asarray(pc.fill_null(parsed.cast(pa.int64()), 0), np.int64)
     fraction = pc.fill_null(pc.struct_field(parts, "fraction"), "")
     fraction = pc.if_else(pc.equal(fraction, ""), "0", fraction)
@@ -146,8 +155,18 @@ def _from_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return local + ms - _zone_offsets_ms(pc.struct_field(parts, "zone")), readable
 
 
+def _is_calendar_day(stamp: pa.Array) -> NDArray[np.bool_]:
+    """False for 30 February, of which a C library makes 2 March; days are few, so each once."""
+    coded = pc.fill_null(pc.utf8_slice_codeunits(stamp, 0, 10), "").dictionary_encode()
+    days = coded.dictionary
+    parsed = pc.strptime(days, format="%Y-%m-%d", unit="s", error_is_null=True)
+    again = pc.fill_null(pc.strftime(parsed, format="%Y-%m-%d"), "none")
+    exists = np.asarray(pc.equal(again, days))
+    return np.asarray(exists[np.asarray(coded.indices, np.int64)], np.bool_)
+
+
 def _zone_offsets_ms(zone: pa.Array) -> NDArray[np.int64]:
-    """Milliseconds of '+05:30', '-0400', 'Z' or 'UTC'; offsets are few, so each is read once."""
+    """Milliseconds of '+05:30', '-0400', '+01', 'Z' or 'UTC'; each of the few is read once."""
     coded = pc.fill_null(zone, "Z").dictionary_encode()
     table = []
     for text in coded.dictionary.to_pylist():
@@ -155,5 +174,6 @@ def _zone_offsets_ms(zone: pa.Array) -> NDArray[np.int64]:
             table.append(0)
             continue
         sign = -1 if text[0] == "-" else 1
-        table.append(sign * (int(text[1:3]) * 60 + int(text[-2:])) * 60_000)
+        minutes = int(text[-2:]) if len(text) > 3 else 0
+        table.append(sign * (int(text[1:3]) * 60 + minutes) * 60_000)
     return np.asarray(table, np.int64)[np.asarray(coded.indices, np.int64)]
