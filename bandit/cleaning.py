@@ -217,15 +217,19 @@ def _coded(
     user, users = _codes(table, "user")
     item, items = _codes(table, "item")
     category, categories = _codes(table, "category")
-    order = canonical_order(user=user, at_ms=at_ms, action=action, item=item)
+    amount, rating = _floats(table, "amount"), _floats(table, "rating")
+    # A file's rows have no ids; ranks of what is left keep their order off the file's.
+    rank = np.empty(table.num_rows, np.int64)
+    rank[np.lexsort((rating, amount, category))] = np.arange(table.num_rows)
+    order = canonical_order(user=user, at_ms=at_ms, action=action, item=item, event_id=rank)
     events = Events(
         user=user,
         at_ms=at_ms,
         action=action,
         item=item,
         category=category,
-        amount=_floats(table, "amount"),
-        rating=_floats(table, "rating"),
+        amount=amount,
+        rating=rating,
     )
     return events.take(order), Vocabulary(users=users, items=items, categories=categories)
 

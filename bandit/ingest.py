@@ -8,7 +8,7 @@ CSV, Parquet or JSON lines enter; a table with ``user, item, time, action`` and 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -98,7 +98,7 @@ def read_table(path: Path, *, ids: frozenset[str] = frozenset()) -> tuple[pa.Tab
     """
     if not path.is_file():
         raise ForeignFileError(f"expected a file of events at {path}, found none")
-    readers = {
+    readers: dict[str, Callable[[Path], tuple[pa.Table, int]]] = {
         ".csv": partial(_read_csv, ids=ids),
         ".parquet": _read_parquet,
         ".jsonl": _read_json,
@@ -182,7 +182,7 @@ def _read_json_lines(path: Path) -> tuple[pa.Table, int]:
             rows.append(row)
         else:
             malformed += 1
-    if len(rows) <= malformed:
+    if len(rows) < malformed:
         raise pa.ArrowInvalid(f"{malformed} of {len(rows) + malformed} lines are no JSON object")
     names = list(dict.fromkeys(name for row in rows for name in row))
     return pa.table({name: _of_any([row.get(name) for row in rows]) for name in names}), malformed
