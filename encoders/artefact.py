@@ -33,6 +33,7 @@ VERSION = 1
 _WEIGHTS = "encoder.safetensors"
 _DESCRIPTION = "encoder.json"
 _ROTATION = "rotation"
+_FIELDS = {"weights_sha256", "zone", "notes"}
 
 
 def save_encoder(encoder: TwoStreamEncoder, folder: Path) -> None:
@@ -95,6 +96,10 @@ def _description(path: Path) -> Mapping[str, Any]:
         description = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ForeignFileError(f"expected an encoder's {path}, got: {error}") from error
+    if not isinstance(description, dict):
+        raise ForeignFileError(
+            f"expected {path} to hold a JSON object, got {str(description)[:40]}"
+        )
     found = (description.get("format"), description.get("version"))
     if found != (FORMAT, VERSION):
         raise ForeignFileError(
@@ -110,7 +115,10 @@ def _description(path: Path) -> Mapping[str, Any]:
             f"expected schema {expected} in {path}, got {description.get('schema')}: the action "
             "vocabulary or the settings changed since it was written"
         )
-    return dict(description)
+    missing = sorted(_FIELDS - description.keys())
+    if missing:
+        raise ForeignFileError(f"expected {path} to tell {missing} too: write the artefact again")
+    return description
 
 
 def _sha256(path: Path) -> str:

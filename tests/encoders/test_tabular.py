@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bandit.errors import BadInputError
+from bandit.events import Histories
+from encoders.tabular import TabularParameters, TabularRecencyEncoder
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+START_MS = 1_700_006_400_000  # midnight UTC
+UNTIL_MS = START_MS + 100 * DAY_MS
+
+Make = Callable[..., Histories]
+
+
+def even() -> TabularParameters:
+    """A population without habits: three items, 5 : 3 : 2, one event every 50 hours."""
+    return TabularParameters(
+        from_ms=START_MS,
+        popularity=np.array([0.5, 0.3, 0.2]),
+        hour=np.full(24, 1 / 24),
+        weekday=np.full(7, 1 / 7),
+        rate_per_h=0.02,
+        recency_factor=np.ones(9),
+    )
+
+
+def regulars(make_histories: Make, n_users: int = 30) -> Histories:
+    """Even users come at 9 h for item 0, odd ones at 21 h for item 1; every second day."""
+    rows = []
+    for user in range(n_users):
+        hour = 21 if user % 2 else 9
+        rows += [(user, START_MS + d * DAY_MS + hour * HOUR_MS, user % 2) for d in range(0, 100, 2)]
+    return make_histories(rows, n_users)
+
+
+def fitted(histories: Histories, until_ms: int = UNTIL_MS) -> TabularRecencyEncoder:
+    return TabularRecencyEncoder.fit(histories, zone="UTC", until_ms=until_ms, n_items=3, key=1)
+
+
+def test_a_new_user_gets_the_population(make_histories: Make) -> None:
+    encoder = TabularRecencyEncoder(even(), zone="UTC")
+    nobody = make_histories([(1, START_MS, 0)], 2)
+    at = np.array([[START_MS], [START_MS]])
+    np.testing.assert_allclose(
+        np.exp(encoder.item_scores(nobody, at)[0, 0]), [0.5, 0.3, 0.2], atol=1e-12
+    )
+    slots = at[:, :, None] + np.array([0, 10]) * HOUR_MS
+    chance = encoder.slot_probabilities(
+        nobody, at, start_ms=slots, end_ms=slots + np.array([10, 14]) * HOUR_MS
+    )
+    np.testing.assert_allclose(chance[0, 0], -np.expm1([-0.2, -0.28]), atol=1e-12)
+
+
+def test_shrinking_by_hand(make_histories: Make) -> None:
+    """One purchase a half-life old beside 20 pseudo-counts: (.5 + 20 × .2) / 20.5."""
+    encoder = TabularRecencyEncoder(even(), zone="UTC")
+    histories = make_histories([(0, START_MS, 2)], 1)
+    scores = encoder.item_scores(histories, np.array([[START_MS + 90 * DAY_MS]]))[0, 0]
+    np.testing.assert_allclose(np.exp(scores), [10 / 20.5, 6 / 20.5, 4.5 / 20.5], rtol=1e-9)
+
+
+def test_the_clock_and_the_items_of_each_user_are_their_own(make_histories: Make) -> None:
+    histories = regulars(make_histories)
+    encoder = fitted(histories)
+    at = np.full((30, 1), UNTIL_MS)
+    start = at[:, :, None] + np.array([8, 20]) * HOUR_MS
+    chance = encoder.slot_probabilities(histories, at, start_ms=start, end_ms=start + 4 * HOUR_MS)
+    assert (chance[::2, 0, 0] > 3 * chance[::2, 0, 1]).all()
+    assert (chance[1::2, 0, 1] > 3 * chance[1::2, 0, 0]).all()
+    favourite = encoder.item_scores(histories, at)[:, 0].argmax(axis=1)
+    assert favourite.tolist() == [0, 1] * 15
+
+
+def test_nothing_after_the_training_range_is_read(make_histories: Make) -> None:
+    histories = regulars(make_histories)
+    until_ms = START_MS + 60 * DAY_MS
+    late = histories.events.at_ms >= until_ms
+    events = replace(histories.events, item=np.where(late, 2, histories.events.item))
+    other = replace(histories, events=events)
+    assert fitted(histories, until_ms).encoder_id == fitted(other, until_ms).encoder_id
+
+
+def test_a_slot_that_begins_before_the_question_counts_from_the_question(
+    make_histories: Make,
+) -> None:
+    encoder = TabularRecencyEncoder(even(), zone="UTC")
+    nobody = make_histories([], 1)
+    at = np.array([[START_MS + 5 * HOUR_MS]])
+    start = at[:, :, None] + np.array([-3, 0]) * HOUR_MS
+    end = np.broadcast_to(at[:, :, None] + 2 * HOUR_MS, start.shape)
+    chance = encoder.slot_probabilities(nobody, at, start_ms=start, end_ms=end)[0, 0]
+    assert chance[0] == pytest.approx(chance[1], abs=1e-12)
+
+
+def test_training_on_nothing_says_so(make_histories: Make) -> None:
+    with pytest.raises(BadInputError, match="got none"):
+        fitted(make_histories([(0, UNTIL_MS, 1)], 1))
+
+
+def test_slots_of_another_shape_are_refused(make_histories: Make) -> None:
+    encoder = TabularRecencyEncoder(even(), zone="UTC")
+    nobody = make_histories([], 1)
+    with pytest.raises(BadInputError, match="end_ms"):
+        encoder.slot_probabilities(
+            nobody,
+            np.array([[START_MS]]),
+            start_ms=np.zeros((1, 1, 2), np.int64),
+            end_ms=np.zeros((1, 1, 3), np.int64),
+        )
