@@ -104,11 +104,11 @@ class DelayModel:
         return np.asarray(means[is_send.astype(np.int64)])
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return what was learned as named arrays."""
+        """Return copies of what was learned as named arrays."""
         return {
-            "delays.arrived": self.arrived,
-            "delays.total": self.total,
-            "delays.rows": self.rows,
+            "delays.arrived": self.arrived.copy(),
+            "delays.total": self.total.copy(),
+            "delays.rows": self.rows.copy(),
         }
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:

@@ -159,13 +159,15 @@ class Joiner:
         }
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return open rows, kept outcomes, delays and counts as named arrays."""
+        """Return copies of open rows, kept outcomes, delays and counts as named arrays."""
         state = dict(self.delays.state()) | {"released": self._released}
         state |= {f"heard.{k}": v for k, v in self._heard.columns().items()}
         if self._rows is not None:
             state |= {f"rows.{k}": v for k, v in self._rows.columns().items()}
         counts = [getattr(self.counts, f.name) for f in fields(self.counts)]
-        return state | {"counts": np.array(counts, np.int64)}
+        state |= {"counts": np.array(counts, np.int64)}
+        # The next look writes into the rows; what was saved must not move with them.
+        return {name: array.copy() for name, array in state.items()}
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore what :meth:`state` returned."""
@@ -290,7 +292,9 @@ class Joiner:
         self.counts.dangling += int((~known).sum())
         self._heard = self._heard.take(~gone)
         decided_ms = self._released >> ID_BITS
-        self._released = self._released[decided_ms >= oldest - 2 * longest]
+        # An answer may come a whole interval after its decision and is kept for one more.
+        interval_ms = self.horizon_ms + self.grace_ms + longest
+        self._released = self._released[decided_ms >= oldest - longest - interval_ms]
 
     def _feedback(self, rows: DecisionRows) -> Feedback:
         return Feedback(

@@ -237,12 +237,26 @@ class OutcomeRows:
         return order, np.asarray(low, np.int64), np.asarray(high, np.int64)
 
     def _corrected(self) -> OutcomeRows:
-        """Give every corrected outcome the value of its latest correction."""
+        """Give every corrected outcome the value of its latest correction.
+
+        A correction of a correction corrects what that one did; a correction keeps its own
+        value, so that nothing hangs on how often and in which order they were heard.
+        """
         corrections = np.flatnonzero(self.corrects >= 0)
         if not len(corrections):
             return self
         latest = corrections[np.argsort(self.at_ms[corrections], kind="stable")]
-        where = np.minimum(np.searchsorted(self.outcome_id, self.corrects[latest]), self.n_rows - 1)
-        known = self.outcome_id[where] == self.corrects[latest]
+        where, known = self._places(self.corrects[latest])
+        for _ in range(len(corrections)):
+            is_chained = known & (self.corrects[where] >= 0)
+            if not is_chained.any():
+                break
+            where[is_chained], known[is_chained] = self._places(self.corrects[where[is_chained]])
+        known &= self.corrects[where] < 0
         self.value[where[known]] = self.value[latest[known]]
         return self
+
+    def _places(self, outcome_id: Whole) -> tuple[Whole, NDArray[np.bool_]]:
+        """Row of each id, and whether it is there at all."""
+        where = np.minimum(np.searchsorted(self.outcome_id, outcome_id), self.n_rows - 1)
+        return where, self.outcome_id[where] == outcome_id

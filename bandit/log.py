@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bandit.decide import Decisions
-from bandit.errors import ForeignFileError, StateError
+from bandit.errors import BadInputError, ForeignFileError, StateError
 from bandit.log_schema import KIND, SCHEMA, VERSION, table_of
 
 __all__ = ["LogWriter", "logged_hash", "pmf_of", "read_log"]
@@ -70,7 +70,7 @@ class LogWriter:
         aside = path.with_suffix(".partial")
         table = pa.concat_tables([t.unify_dictionaries() for t in self._waiting])
         with aside.open("wb") as file:
-            pq.write_table(table, file, compression="zstd")
+            pq.write_table(table, file, compression="zstd", write_page_checksum=True)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
@@ -109,7 +109,12 @@ def read_log(path: Path, columns: list[str] | None = None) -> pa.Table:
     ------
     ForeignFileError
         For a truncated or foreign file, or one of another schema version, by name.
+    BadInputError
+        For a column that no log has.
     """
+    unknown = sorted(set(columns or ()) - set(SCHEMA.names))
+    if unknown:
+        raise BadInputError(f"expected columns of the decision log, got {unknown}")
     files = _files(path) if path.is_dir() else [path]
     if not files:
         raise ForeignFileError(f"expected decision log files in {path}, found none")
@@ -173,7 +178,7 @@ def _files(folder: Path) -> list[Path]:
 def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         schema = pq.read_schema(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise ForeignFileError(
             f"expected {path} to be a whole decision log file, reading it failed: {error}"
         ) from error
@@ -185,11 +190,14 @@ def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
             f"expected {path} to be of log version {VERSION.decode()}, got "
             f"{said.get(b'version', b'none').decode()}: read it with the version that wrote it"
         )
+    wanted = [SCHEMA.field(name) for name in columns] if columns else list(SCHEMA)
     try:
-        table = pq.read_table(path, columns=columns)
-    except (pa.ArrowInvalid, OSError) as error:
+        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
+        table = table.cast(pa.schema(wanted, metadata=SCHEMA.metadata))
+        # Checksums cover pages, not their headers: indices and offsets are looked at too.
+        table.validate(full=True)
+        return table
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ForeignFileError(
             f"expected {path} to be whole, reading it failed: {error}"
         ) from error
-    wanted = [SCHEMA.field(name) for name in columns] if columns else list(SCHEMA)
-    return table.cast(pa.schema(wanted, metadata=SCHEMA.metadata))

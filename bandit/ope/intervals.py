@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.draws import Stream, generator
+from bandit.errors import BadInputError
 
 __all__ = ["bootstrap", "cluster_sums", "clustered", "clustered_error", "normal", "normal_error"]
 
@@ -26,11 +27,22 @@ def normal_error(terms: Array) -> Array:
 
 
 def clustered_error(terms: Array, cluster: NDArray[np.int64]) -> Array:
-    """Standard error of the mean when rows of one cluster are dependent, (…, N) → (…)."""
+    """Standard error of the mean when rows of one cluster are dependent, (…, N) → (…).
+
+    Raises
+    ------
+    BadInputError
+        If there is one cluster only: its deviations sum to zero, which is no certainty.
+    """
     centred = terms - terms.mean(axis=-1, keepdims=True)
     sums = cluster_sums(centred, cluster)
     n_clusters = sums.shape[-1]
-    correction = n_clusters / max(n_clusters - 1, 1)
+    if n_clusters < 2:
+        raise BadInputError(
+            f"expected rows of at least two users, got {n_clusters}: the spread between users "
+            "cannot be known from one"
+        )
+    correction = n_clusters / (n_clusters - 1)
     return np.asarray(np.sqrt(correction * (sums**2).sum(axis=-1)) / terms.shape[-1])
 
 
@@ -61,6 +73,8 @@ def bootstrap(
     """
     sums = cluster_sums(terms, cluster)
     sizes = cluster_sums(np.ones_like(terms), cluster)
+    if len(sums) < 2:
+        raise BadInputError("expected rows of at least two users to resample, got those of one")
     rng = generator(key, stream=Stream.BOOTSTRAP)
     means = np.empty(n_resamples)
     for start in range(0, n_resamples, _CHUNK):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 
 from bandit.actions import Request
 from bandit.decide import Decisions, Mode
-from bandit.delays import DelayModel, expected_any, expected_sum
 from bandit.floor import NO_FLOOR
 from bandit.join import Emission, Joiner
 from bandit.outcomes import (
@@ -194,31 +194,6 @@ def test_a_young_row_enters_with_its_expected_value_and_is_revised(pair: Decisio
     assert (last.maturity == 1).all()
 
 
-def test_the_expected_value_is_bayes_rule() -> None:
-    """p̂(1 − F)/(1 − p̂F) where unseen, 1 where seen; seen + μ̂(1 − F) for what is counted."""
-    share, rate = np.array([0.0, 0.25, 1.0]), np.array([0.2, 0.2, 0.2])
-    unseen = expected_any(np.zeros(3), share, rate)
-    np.testing.assert_allclose(unseen, [0.2, 0.15 / 0.95, 0.0])
-    np.testing.assert_array_equal(expected_any(np.ones(3), share, rate), 1.0)
-    np.testing.assert_allclose(
-        expected_sum(np.array([2.0]), np.array([0.25]), np.array([4.0])), 5.0
-    )
-
-
-def test_the_share_that_has_arrived_is_learned() -> None:
-    """Exponential delays of two hours: F as computed, monotone, 1 at the last age."""
-    rng = np.random.default_rng(1)
-    model = DelayModel(np.array([float(DAY_MS)]))
-    ages = rng.exponential(2 * HOUR_MS, 20_000)
-    ages = ages[ages < DAY_MS]
-    model.learn_ages(0, ages.astype(np.int64), np.ones(len(ages)))
-    at = np.array([0, HOUR_MS, 2 * HOUR_MS, 6 * HOUR_MS, DAY_MS])
-    share = model.share(0, at)
-    assert (np.diff(share) > 0).all()
-    assert share[-1] == 1.0
-    np.testing.assert_allclose(share[1:4], 1 - np.exp(-at[1:4] / (2 * HOUR_MS)), atol=0.02)
-
-
 def test_expected_values_are_right_on_average(request_of: Requests, decisions_of: Decides) -> None:
     """Calibrated: once delays are learned, young rows sum to what they end with."""
     rng = np.random.default_rng(2)
@@ -277,3 +252,155 @@ def test_a_grace_keeps_a_row_open_for_what_is_on_its_way(pair: Decisions) -> Non
     assert join.advance(over)[0].n_rows == 0
     join.receive(behaviour(Kind.SESSION, 0, over - 1, 1, received_ms=np.array([over + 10])))
     assert component(join.advance(over + HOUR_MS)[0], VALUES, "sessions") == [1.0, 0.0]
+
+
+def test_what_was_saved_does_not_move_with_what_is_learned_later(pair: Decisions) -> None:
+    """A state kept in memory while the join goes on is still the state of its moment."""
+    join = Joiner(VALUES)
+    join.add(pair)
+    join.receive(behaviour(Kind.SESSION, 0, T0 + 5, 1))
+    join.advance(T0 + HOUR_MS)
+    saved = join.state()
+    before = {name: array.copy() for name, array in saved.items()}
+    join.receive(behaviour(Kind.CONVERTED, 1, T0 + 6, 2, value=7.0))
+    join.receive(replace(behaviour(Kind.SESSION, 0, T0 + 5, 3, value=9.0), corrects=np.array([1])))
+    join.advance(T0 + 2 * HOUR_MS)
+    join.advance(T0 + 30 * DAY_MS)
+    for name, array in before.items():
+        np.testing.assert_array_equal(saved[name], array, err_msg=name)
+
+
+def correction(user: int, at_ms: int, outcome_id: int, value: float, corrects: int) -> Outcomes:
+    told = behaviour(Kind.CONVERTED, user, at_ms, outcome_id, value=value)
+    return replace(told, corrects=np.array([corrects]))
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_the_latest_correction_stands_whatever_the_order(
+    pair: Decisions, order: tuple[int, ...]
+) -> None:
+    """Also a correction of a correction: told apart, together, in any order and twice."""
+    told = [
+        behaviour(Kind.CONVERTED, 1, T0 + 5, 1, value=50.0),
+        correction(1, T0 + 10, 2, 40.0, 1),
+        correction(1, T0 + 20, 3, 30.0, 2),
+        correction(1, T0 + 15, 4, 35.0, 1),
+    ]
+    join = Joiner(VALUES)
+    join.add(pair)
+    for n in (*order, order[0]):
+        join.receive(told[n])
+        join.advance(T0 + HOUR_MS)
+    assert component(final(join), VALUES, "value") == [0.0, 30.0]
+    assert (join.counts.corrections, join.counts.duplicates) == (3, 1)
+
+
+def test_a_correction_of_nothing_known_is_nothing(pair: Decisions) -> None:
+    """It waits for what it corrects, and is no outcome of its own."""
+    join = Joiner(VALUES)
+    join.add(pair)
+    join.receive(correction(1, T0 + 5, 9, 40.0, 1234))
+    assert component(final(join), VALUES, "value") == [0.0, 0.0]
+
+
+def test_a_correction_revises_a_row_that_was_learned(pair: Decisions) -> None:
+    """What was emitted at 50 comes again with 20 less a refund of 5."""
+    join = Joiner(VALUES)
+    join.add(pair)
+    join.receive(behaviour(Kind.CONVERTED, 1, T0 + 5, 1, value=50.0))
+    fresh, _ = join.advance(T0 + HOUR_MS)
+    row = int(np.flatnonzero(fresh.user == 1)[0])
+    assert fresh.components[row, 0] == pytest.approx(50.0, abs=1e-9)
+    join.receive(correction(1, T0 + 9, 2, 20.0, 1))
+    join.receive(behaviour(Kind.REFUNDED, 1, T0 + 10, 3, value=5.0))
+    _, revised = join.advance(T0 + HOUR_MS + 1)
+    row = int(np.flatnonzero(revised.user == 1)[0])
+    assert revised.components[row, 0] == pytest.approx(15.0, abs=1e-9)
+
+
+def test_a_response_to_a_closed_row_is_late_and_changes_nothing(pair: Decisions) -> None:
+    """Counted once, however often it is told."""
+    join = Joiner(ENGAGEMENT)
+    join.add(pair)
+    assert final(join, at_ms=T0 + 2 * DAY_MS).n_rows == 2
+    click = response(pair, 1, Kind.CLICKED, int(pair.slot_start_ms[1]) + 1, 1)
+    late = replace(click, received_ms=np.array([T0 + 2 * DAY_MS]))
+    join.receive(late)
+    join.receive(late)
+    fresh, revised = join.advance(T0 + 2 * DAY_MS + 1)
+    assert (fresh.n_rows, revised.n_rows) == (0, 0)
+    assert (join.counts.late, join.counts.duplicates) == (1, 1)
+
+
+def test_final_emission_says_each_row_once(pair: Decisions) -> None:
+    """Nothing early, nothing again; at full maturity."""
+    join = Joiner(ENGAGEMENT, emission=Emission.WHEN_FINAL)
+    join.add(pair)
+    for hours in range(1, 24):
+        assert [f.n_rows for f in join.advance(T0 + hours * HOUR_MS)] == [0, 0]
+    fresh, revised = join.advance(T0 + 5 * DAY_MS)
+    assert (fresh.n_rows, revised.n_rows) == (2, 0)
+    assert (fresh.maturity == 1).all()
+    assert [f.n_rows for f in join.advance(T0 + 9 * DAY_MS)] == [0, 0]
+
+
+def test_intervals_that_overlap_count_one_purchase_for_each(
+    request_of: Requests, decisions_of: Decides
+) -> None:
+    """Two decisions a day apart see the same purchase; another user's see none of it."""
+    join = Joiner(VALUES)
+    for day, user in ((0, [3, 4]), (1, [3])):
+        at_ms = np.full(len(user), T0 + day * DAY_MS)
+        join.add(decisions_of(request_of(user=np.array(user), at_ms=at_ms), first=10 * day))
+    join.receive(behaviour(Kind.CONVERTED, 3, T0 + DAY_MS + HOUR_MS, 1, value=8.0))
+    ended = final(join)
+    assert sorted(zip(ended.user.tolist(), ended.components[:, 0].tolist(), strict=True)) == [
+        (3, 8.0),
+        (3, 8.0),
+        (4, 0.0),
+    ]
+
+
+def test_a_young_row_is_worth_what_the_formula_says(pair: Decisions) -> None:
+    """Recomputed from what was learned: rate, share of the age, Bayes; and its maturity."""
+    join = Joiner(ENGAGEMENT)
+    join.delays.learn_totals(np.tile([0.3, 0.0, 1.0], (1000, 1)), np.ones(1000, np.bool_))
+    join.delays.learn_ages(0, np.full(300, 2 * HOUR_MS), np.ones(300))
+    join.add(pair)
+    now_ms = int(pair.slot_start_ms[1]) + 3 * HOUR_MS
+    fresh, _ = join.advance(now_ms)
+    sent = int(np.flatnonzero(fresh.is_send)[0])
+    rate = 300 / 1020
+    share = join.delays.share(0, np.array([3 * HOUR_MS]))[0]
+    assert share > 0.9
+    assert fresh.components[sent, 0] == pytest.approx(rate * (1 - share) / (1 - rate * share))
+    assert fresh.maturity[sent, 0] == pytest.approx(share)
+
+
+def test_a_state_without_decisions_is_a_state_too() -> None:
+    """Outcomes alone, heard before any decision."""
+    one, two = Joiner(VALUES), Joiner(VALUES)
+    one.receive(behaviour(Kind.SESSION, 0, T0 + 5, 1))
+    two.load(one.state())
+    assert two.counts == one.counts
+    assert two.advance(T0)[0].n_rows == 0
+
+
+def test_an_answer_that_was_credited_is_never_called_dangling(
+    request_of: Requests, decisions_of: Decides
+) -> None:
+    """Planned for the last hour of the day, clicked at the end of its window, looked at hourly."""
+    request = request_of(n_rows=1, n_items=1, n_slots=24)
+    pmf = np.zeros(request.mask.shape)
+    pmf[0, -1] = 1.0
+    sent = decisions_of(request, pmf=pmf, floor=NO_FLOOR)
+    clicked_ms = int(sent.slot_start_ms[0]) + DAY_MS - 1
+    join = Joiner(ENGAGEMENT, emission=Emission.WHEN_FINAL)
+    join.add(sent)
+    clicks = 0.0
+    for hour in range(24 * 8):
+        if hour == 40:
+            join.receive(response(sent, 0, Kind.CLICKED, clicked_ms, 1))
+        clicks += join.advance(T0 + hour * HOUR_MS)[0].components[:, 0].sum()
+    assert clicks == 1.0
+    assert (join.counts.dangling, join.counts.late, join.counts.rewarded) == (0, 0, 1)

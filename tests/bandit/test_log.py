@@ -12,7 +12,7 @@ import pytest
 from bandit import log as log_module
 from bandit.actions import Request
 from bandit.decide import Decisions, Mode, draw_actions
-from bandit.errors import ForeignFileError, StateError
+from bandit.errors import BadInputError, ForeignFileError, StateError
 from bandit.log import LogWriter, logged_hash, pmf_of, read_log
 from bandit.log_schema import SCHEMA
 
@@ -156,3 +156,80 @@ def test_chosen_columns_are_read_alone(decided: Decisions, tmp_path: Path) -> No
     with LogWriter(tmp_path) as writer:
         writer.append(decided)
     assert read_log(tmp_path, ["user", "propensity"]).column_names == ["user", "propensity"]
+
+
+def test_a_column_that_no_log_has_is_refused(decided: Decisions, tmp_path: Path) -> None:
+    with LogWriter(tmp_path) as writer:
+        writer.append(decided)
+    with pytest.raises(BadInputError, match="regret"):
+        read_log(tmp_path, ["user", "regret"])
+
+
+def test_one_bit_that_turned_on_disk_is_never_read_as_another_log(
+    decided: Decisions, tmp_path: Path
+) -> None:
+    """Refused by name, or without meaning: what is read says what was written."""
+    with LogWriter(tmp_path) as writer:
+        writer.append(decided)
+    (path,) = tmp_path.glob("*.parquet")
+    whole, said = path.read_bytes(), logged_hash(read_log(tmp_path))
+    rng = np.random.default_rng(5)
+    n_refused = 0
+    for at in rng.choice(len(whole), 80, replace=False):
+        turned = bytearray(whole)
+        turned[at] ^= 1 << int(rng.integers(8))
+        path.write_bytes(turned)
+        try:
+            assert logged_hash(read_log(tmp_path)) == said
+        except ForeignFileError as error:
+            assert path.name in str(error)
+            n_refused += 1
+    assert n_refused > 40
+
+
+def test_an_absent_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ForeignFileError, match=r"none\.parquet"):
+        read_log(tmp_path / "none.parquet")
+
+
+def test_one_file_is_read_alone_and_many_in_order(decided: Decisions, tmp_path: Path) -> None:
+    """Twelve files: the tenth comes after the ninth."""
+    with LogWriter(tmp_path) as writer:
+        for _ in range(12):
+            writer.append(decided)
+    assert read_log(tmp_path)["batch"].to_pylist() == [n for n in range(12) for _ in range(20)]
+    ninth = sorted(tmp_path.glob("*.parquet"))[9]
+    assert read_log(ninth)["batch"].to_pylist() == [9] * 20
+
+
+def test_a_log_goes_on_while_batches_wait_and_loses_none(
+    decided: Decisions, tmp_path: Path
+) -> None:
+    """An error in the caller's block still makes durable what was appended."""
+    with pytest.raises(RuntimeError, match="caller"), LogWriter(tmp_path, batches_a_file=9) as log:
+        log.append(decided)
+        assert not list(tmp_path.glob("*.parquet"))
+        raise RuntimeError("the caller's")
+    assert read_log(tmp_path).num_rows == 20
+
+
+def test_a_hash_hangs_on_what_is_said_and_not_on_how_it_is_cut(
+    decided: Decisions, tmp_path: Path
+) -> None:
+    """Chunks and slices; the order of rows is said."""
+    with LogWriter(tmp_path) as writer:
+        writer.append(decided)
+        writer.append(decided)
+    table = read_log(tmp_path)
+    assert logged_hash(table.combine_chunks()) == logged_hash(table)
+    pieces = pa.concat_tables([table.slice(0, 7), table.slice(7, 20), table.slice(27)])
+    assert logged_hash(pieces) == logged_hash(table)
+    turned = table.take(np.arange(table.num_rows)[::-1])
+    assert logged_hash(turned) != logged_hash(table)
+
+
+def test_pmfs_of_a_part_of_a_log_are_of_that_part(decided: Decisions, tmp_path: Path) -> None:
+    with LogWriter(tmp_path) as writer:
+        writer.append(decided)
+    part = read_log(tmp_path).slice(5, 6)
+    np.testing.assert_array_equal(pmf_of(part, n_actions=13), decided.pmf[5:11])
