@@ -134,12 +134,16 @@ def test_permuting_users_permutes_vectors(fitted: tuple[Any, Histories]) -> None
 
 
 def test_events_at_or_after_a_time_are_not_read(fitted: tuple[Any, Histories]) -> None:
-    """O20."""
+    """O20: neither what they are, nor what was paid, nor when exactly they come."""
     encoder, histories = fitted
     at = times(40, 1)
     late = histories.events.at_ms >= at[0, 0]
+    events = histories.events
     other = replace(
-        histories.events, item=np.where(late, 5 - histories.events.item, histories.events.item)
+        events,
+        item=np.where(late, 5 - events.item, events.item),
+        at_ms=events.at_ms + np.where(late, 777, 0),
+        amount=np.where(late, 1e6, events.amount),
     )
     changed = replace(histories, events=other)
     np.testing.assert_array_equal(encoder.encode(changed, at), encoder.encode(histories, at))

@@ -273,6 +273,36 @@ def test_users_of_two_hours_are_told_apart_by_the_hour(make_histories: Make) -> 
 
 
 @pytest.mark.slow
+def test_a_user_who_alternates_is_expected_at_the_other_hour(make_histories: Make) -> None:
+    """O21: 9 h one day and 21 h the next ⇒ AUC ≈ 1 for the slot whose turn it is."""
+    turn = np.random.default_rng(4).integers(0, 2, 60)
+
+    def visits(days: int) -> Histories:
+        rows = [
+            (user, START_MS + d * DAY_MS + (21 if (d + turn[user]) % 2 else 9) * HOUR_MS, 0)
+            for user in range(60)
+            for d in range(days)
+        ]
+        return make_histories(rows, 60)
+
+    encoder = train(
+        visits(30),
+        zone="UTC",
+        until_ms=START_MS + 30 * DAY_MS,
+        config=EncoderConfig(n_items=1, **SMALL),
+        key=1,
+        training=quick(epochs=40, learning_rate=1e-2, hazard_weight=1.0, query_every_days=1.0),
+    )
+    at = np.full((60, 1), START_MS + 33 * DAY_MS)
+    start = at[:, :, None] + np.array([8, 20]) * HOUR_MS
+    chance = encoder.slot_probabilities(visits(33), at, start_ms=start, end_ms=start + 4 * HOUR_MS)
+    is_late = (33 + turn) % 2 == 1
+    right = np.where(is_late, chance[:, 0, 1], chance[:, 0, 0])
+    wrong = np.where(is_late, chance[:, 0, 0], chance[:, 0, 1])
+    assert (right[:, None] > wrong[None]).mean() > 0.99
+
+
+@pytest.mark.slow
 def test_a_constant_gap_concentrates_the_hazard(make_histories: Make) -> None:
     """O21: next gap = 36 h always ⇒ nearly all of the first event's chance around it."""
     rng = np.random.default_rng(2)
