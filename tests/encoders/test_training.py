@@ -206,7 +206,7 @@ def test_the_next_item_is_learned_from_the_one_before(make_histories: Make) -> N
         until_ms=int(histories.events.at_ms.max()) + 1,
         config=EncoderConfig(n_items=5, **SMALL),
         key=1,
-        training=quick(epochs=120, learning_rate=1e-2, ema_decay=0.9, patience=120),
+        training=quick(epochs=60, learning_rate=2e-2, ema_decay=0.9, patience=60),
     )
     fresh = cyclic(make_histories, n_users=40, length=6)
     last = fresh.events.item[fresh.offsets[1:] - 1]
