@@ -214,10 +214,14 @@ class OutcomeRows:
         return row, order[np.repeat(low, count) + offset]
 
     def sums_by_time(self, user: Whole, start: Whole, end: Whole, mass: Array) -> Array:
-        """Mass of each user's behaviour in ``[start, end)``, by prefix sums."""
-        order, low, high = self._span(user, start, end)
-        before = np.concatenate([[0.0], np.cumsum(mass[order])])
-        return np.asarray(before[high] - before[low])
+        """Mass of each user's behaviour in ``[start, end)``, added up in order of time.
+
+        Each row adds its own alone: differences of prefix sums over everybody would move in
+        their last digits with what others do, and rows would be revised for nothing.
+        """
+        row, outcome = self.pairs_by_time(user, start, end)
+        sums = np.bincount(row, weights=mass[outcome], minlength=len(user))
+        return sums.astype(np.float64)
 
     def _span(self, user: Whole, start: Whole, end: Whole) -> tuple[Whole, Whole, Whole]:
         """Outcomes in (user, time) order, and each row's range in that order."""

@@ -404,3 +404,17 @@ def test_an_answer_that_was_credited_is_never_called_dangling(
         clicks += join.advance(T0 + hour * HOUR_MS)[0].components[:, 0].sum()
     assert clicks == 1.0
     assert (join.counts.dangling, join.counts.late, join.counts.rewarded) == (0, 0, 1)
+
+
+def test_what_others_buy_revises_nobody_else(pair: Decisions) -> None:
+    """Sums are each user's own, to the last digit, beside purchases a billion times as large."""
+    join = Joiner(VALUES)
+    join.add(pair)
+    for n in range(7):
+        join.receive(behaviour(Kind.CONVERTED, 1, T0 + n, n, value=0.1))
+    join.advance(T0 + HOUR_MS)
+    join.receive(behaviour(Kind.CONVERTED, 0, T0 + 3, 99, value=1e9 / 3))
+    _, revised = join.advance(T0 + HOUR_MS + 1)
+    assert revised.user.tolist() == [0]
+    ended = final(join)
+    assert component(ended, VALUES, "value") == [1e9 / 3, float(np.cumsum(np.full(7, 0.1))[-1])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from bandit.actions import ItemSet, Observation, assemble
 from bandit.decide import Decisions, Stamp, decide, decision_ids
 from bandit.floor import Floor
 from bandit.join import Emission, Joiner
-from bandit.outcomes import UPLIFT, Kind, Outcomes, outcomes_of
+from bandit.outcomes import UPLIFT, Component, Kind, Outcomes, RewardScheme, outcomes_of
 from bandit.slots import DAY_MS, HOUR_MS, full_hours
 
 N_USERS, T0 = 6, 1_767_254_400_000
@@ -59,10 +60,15 @@ Ends = dict[int, tuple[np.ndarray, np.ndarray]]
 
 
 def ended(
-    batches: Iterable[Outcomes], *, add_at: int, clocks: list[int], emission: Emission
+    batches: Iterable[Outcomes],
+    *,
+    add_at: int,
+    clocks: list[int],
+    emission: Emission,
+    scheme: RewardScheme = UPLIFT,
 ) -> Ends:
     """Final components by decision, told in this order, looking at the clock in between."""
-    join = Joiner(UPLIFT, emission=emission)
+    join = Joiner(scheme, emission=emission)
     ends: Ends = {}
 
     def look(at_ms: int) -> None:
@@ -115,3 +121,79 @@ def test_order_repeats_and_clock_do_not_change_what_is_learned_in_the_end(
         np.testing.assert_array_equal(found[decision][0], components)
         np.testing.assert_array_equal(found[decision][1], maturity)
         assert (maturity == 1).all()
+
+
+NET = RewardScheme(
+    name="net",
+    objective="uplift",
+    components=(
+        Component(
+            name="net",
+            kinds=(Kind.CONVERTED,),
+            measure="value",
+            weight=1.0,
+            subtracts=(Kind.REFUNDED,),
+        ),
+    ),
+)
+
+# (row, is a refund, hours after, value, which earlier record it corrects if any)
+record = st.tuples(
+    st.integers(0, N_USERS - 1),
+    st.booleans(),
+    st.integers(0, 60),
+    st.integers(1, 50),
+    st.none() | st.integers(0, 11),
+)
+
+
+def told_of(records: list[tuple[int, bool, int, int, int | None]]) -> list[Outcomes]:
+    """Purchases, refunds, and corrections of any earlier record, itself a correction or not."""
+    told = []
+    for number, (row, is_refund, after_h, value, corrected) in enumerate(records):
+        outcome = outcomes_of(
+            Kind.REFUNDED if is_refund else Kind.CONVERTED,
+            np.array([number]),
+            user=DECISIONS.request.user[[row]],
+            at_ms=np.array([T0 + after_h * HOUR_MS]),
+            value=float(value),
+        )
+        target = -1 if corrected is None or corrected >= number else corrected
+        told.append(replace(outcome, corrects=np.array([target])))
+    return told
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(record, min_size=1, max_size=12),
+    st.randoms(use_true_random=False),
+    st.lists(st.integers(0, 30), max_size=4),
+    st.sampled_from(list(Emission)),
+)
+def test_refunds_and_corrections_in_any_order_end_the_same(
+    records: list[tuple[int, bool, int, int, int | None]],
+    random: object,
+    clocks: list[int],
+    emission: Emission,
+) -> None:
+    """Chains of corrections too; the end is what a plain ledger says."""
+    told = told_of(records)
+    muddled = told + told[: len(told) // 2]
+    random.shuffle(muddled)  # type: ignore[attr-defined]
+    found = ended(muddled, add_at=0, clocks=clocks, emission=emission, scheme=NET)
+    value = [float(r[3]) for r in records]
+    roots = list(range(len(records)))
+    for number, outcome in enumerate(told):
+        if outcome.corrects[0] >= 0:
+            roots[number] = roots[int(outcome.corrects[0])]
+    for number in sorted(range(len(records)), key=lambda n: (records[n][2], n)):
+        if roots[number] != number:
+            value[roots[number]] = float(records[number][3])
+    for row, decision in enumerate(DECISIONS.decision_id):
+        at_ms, user = int(DECISIONS.request.at_ms[row]), int(DECISIONS.request.user[row])
+        net = 0.0
+        for number, outcome in enumerate(told):
+            inside = at_ms <= outcome.at_ms[0] < at_ms + 2 * DAY_MS
+            if roots[number] == number and outcome.user[0] == user and inside:
+                net += -value[number] if records[number][1] else value[number]
+        assert found[int(decision)][0][0] == net
