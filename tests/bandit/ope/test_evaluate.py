@@ -1,22 +1,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.stats import binom
 
 from bandit.errors import BadInputError
-from bandit.ope.diagnostics import Verdict, diagnose, verdict_of
-from bandit.ope.estimators import direct, doubly_robust, ips, replay, snips
+from bandit.ope.diagnostics import Verdict
 from bandit.ope.evaluate import evaluate, tempered, terms_of, uplift_against_hold
 from bandit.ope.evidence import Evidence, Weighting
-from bandit.ope.intervals import bootstrap, clustered, clustered_error, normal, normal_error
+from bandit.ope.intervals import clustered, normal, normal_error
 
 JOINT = Weighting.JOINT
 
@@ -62,84 +59,6 @@ def test_a_peers_numbers_on_the_same_log() -> None:
     assert terms["snips", JOINT].mean() == pytest.approx(0.33864541832669315, rel=1e-12)
     lower, upper = normal(terms["ips", JOINT])
     assert (float(lower), float(upper)) == pytest.approx((0.394435640899383, 0.7388976924339508))
-
-
-def test_one_row_by_hand() -> None:
-    """P .3, target .6, reward 1 (T7): IPS 2, SNIPS 1."""
-    weight, reward = np.array([2.0, 2.0]), np.array([1.0, 1.0])
-    assert ips(weight, reward).mean() == 2.0
-    assert snips(weight, reward).mean() == 1.0
-
-
-@given(st.integers(0, 10_000), st.floats(0.1, 5.0))
-@settings(max_examples=60, deadline=None)
-def test_identities_between_estimators(seed: int, constant: float) -> None:
-    """T7 and T12: what must be equal is."""
-    rng = np.random.default_rng(seed)
-    n = 60
-    weight, reward = rng.gamma(1.0, 1.0, n), rng.random(n)
-    zero, q = np.zeros(n), rng.random(n)
-    # A model of nothing is IPS; weights of nothing are the model.
-    none = doubly_robust(weight, reward, baseline_logged=zero, baseline_target=zero)
-    np.testing.assert_allclose(none, ips(weight, reward))
-    model = doubly_robust(zero, reward, baseline_logged=q, baseline_target=q)
-    np.testing.assert_allclose(model, direct(q))
-    # On policy, every weighted estimate is the mean reward.
-    assert ips(np.ones(n), reward).mean() == pytest.approx(reward.mean())
-    assert snips(np.ones(n), reward).mean() == pytest.approx(reward.mean())
-    # A constant reward is itself under self-normalisation, and SNIPS never leaves its range.
-    assert snips(weight, np.full(n, constant)).mean() == pytest.approx(constant)
-    assert reward.min() - 1e-12 <= snips(weight, reward).mean() <= reward.max() + 1e-12
-
-
-def test_replay_is_the_mean_of_the_rows_that_agree() -> None:
-    """A deterministic target on a uniform log; a log that is not uniform is refused."""
-    rng = np.random.default_rng(1)
-    agrees, reward = rng.random(300) < 0.2, rng.random(300)
-    found = replay(agrees * 1.0, reward, propensity=np.full(300, 0.2)).mean()
-    assert found == pytest.approx(reward[agrees].mean())
-    with pytest.raises(BadInputError, match="uniform"):
-        replay(agrees * 1.0, reward, propensity=rng.random(300))
-
-
-def test_a_target_that_takes_no_logged_action_is_refused() -> None:
-    """The log says nothing of it."""
-    with pytest.raises(BadInputError, match="zero"):
-        snips(np.zeros(5), np.ones(5))
-
-
-def test_clusters_of_one_row_are_the_normal_interval() -> None:
-    """Up to the degrees of freedom; and repeated rows widen the clustered one alone."""
-    terms = np.random.default_rng(2).normal(size=500)
-    each = np.arange(500)
-    assert clustered_error(terms, each) == pytest.approx(float(normal_error(terms)), rel=1e-9)
-    fourfold = np.repeat(terms, 4)
-    same = clustered_error(fourfold, np.repeat(each, 4))
-    assert same == pytest.approx(float(normal_error(terms)), rel=1e-9)
-    assert normal_error(fourfold) == pytest.approx(float(normal_error(terms)) / 2, rel=0.01)
-
-
-def test_the_order_of_rows_does_not_matter() -> None:
-    """Clusters may lie in pieces."""
-    rng = np.random.default_rng(3)
-    terms, users = rng.normal(size=400), rng.integers(60, size=400)
-    order = rng.permutation(400)
-    assert clustered_error(terms[order], users[order]) == pytest.approx(
-        float(clustered_error(terms, users))
-    )
-
-
-def test_the_bootstrap_agrees_with_the_clustered_interval_and_repeats_by_key() -> None:
-    """Whole users resampled; within a tenth of the width."""
-    rng = np.random.default_rng(4)
-    users = np.repeat(np.arange(400), 5)
-    terms = rng.normal(size=400)[users] + rng.normal(size=2000)
-    low, high = bootstrap(terms, users, key=5, n_resamples=2000)
-    assert (low, high) == bootstrap(terms, users, key=5, n_resamples=2000)
-    lower, upper = clustered(terms, users)
-    width = float(upper - lower)
-    assert abs(low - float(lower)) < 0.1 * width
-    assert abs(high - float(upper)) < 0.1 * width
 
 
 @pytest.mark.parametrize(
@@ -195,34 +114,6 @@ def test_marginal_weights_are_right_where_the_reward_needs_the_item_alone() -> N
         assert abs(joint.mean() - truth) < 4 * normal_error(joint)
         is_off = abs(marginal.mean() - truth) > 4 * normal_error(marginal)
         assert is_off == needs_slot
-
-
-@pytest.mark.parametrize(
-    ("figures", "verdict"),
-    [
-        ({}, Verdict.USABLE),
-        ({"ess": 999.9}, Verdict.WEAK),
-        ({"ess": 99.9}, Verdict.DO_NOT_USE),
-        ({"effective_hits": 29.9}, Verdict.WEAK),
-        ({"effective_hits": 9.9}, Verdict.DO_NOT_USE),
-        ({"mean_weight": 1.11}, Verdict.WEAK),
-        ({"mean_weight": 0.74}, Verdict.DO_NOT_USE),
-        ({"largest_share": 0.06}, Verdict.WEAK),
-    ],
-)
-def test_thresholds_of_the_verdict_are_fixed(figures: dict[str, float], verdict: Verdict) -> None:
-    """They were chosen before they were tested; a change is a change of meaning."""
-    fine = {"ess": 1000.0, "mean_weight": 1.0, "largest_share": 0.05, "effective_hits": 30.0}
-    assert verdict_of(**(fine | figures))[0] is verdict
-
-
-def test_effective_size_is_the_number_of_rows_where_weights_are_equal() -> None:
-    """Kish; one heavy row counts as one."""
-    equal = diagnose(np.full(2000, 1.0), np.ones(2000))
-    assert (equal.ess, equal.effective_hits) == (2000.0, 2000.0)
-    heavy = diagnose(np.append(np.full(1999, 1e-9), 1.0), np.ones(2000))
-    assert heavy.ess == pytest.approx(1.0, abs=1e-3)
-    assert heavy.verdict is Verdict.DO_NOT_USE
 
 
 def test_what_overlap_cannot_vouch_for_is_never_usable() -> None:
@@ -306,30 +197,6 @@ def test_sends_that_change_nothing_have_no_uplift() -> None:
     assert found["clustered_lower"] <= 0 <= found["clustered_upper"]
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"propensity": np.array([0.0, 0.5])}, "propensity"),
-        ({"target": np.array([1.2, 0.5])}, "target"),
-        ({"reward": np.array([np.nan, 1.0])}, "finite reward"),
-        ({"logged_item": np.array([0.5, 0.5])}, "together"),
-        ({"cluster": np.array([1])}, "user a row"),
-    ],
-)
-def test_evidence_that_cannot_be_is_refused(change: dict[str, Any], says: str) -> None:
-    """A logged action always had a positive probability; pairs come together."""
-    fine: dict[str, Any] = {
-        "reward": np.array([0.0, 1.0]),
-        "propensity": np.array([0.5, 0.5]),
-        "target": np.array([0.5, 0.5]),
-        "cluster": np.array([0, 1]),
-    }
-    with pytest.raises(BadInputError, match=says):
-        Evidence(**(fine | change))
-    with pytest.raises(BadInputError, match="logged_slot"):
-        Evidence(**fine).weight(Weighting.SLOT)
-
-
 DATA = Path(os.environ.get("OPPORTUNE_DATA", "../shared/data")) / "open_bandit_small.parquet"
 
 
@@ -363,3 +230,93 @@ def test_overlap_alarm_on_real_logs(
     assert rows["snips"]["value"] == pytest.approx(normalised, abs=1e-6)
     assert rows["ips"]["ess"] == pytest.approx(ess, rel=0.02)
     assert rows["ips"]["verdict"] == verdict
+
+
+def test_a_peers_simulator_is_inside_its_bounds() -> None:
+    """T7: two actions drawn alike, one always pays; the target takes it four times in five."""
+    rng = np.random.default_rng(0)
+    pays = rng.random(10_000) < 0.5
+    evidence = Evidence(
+        reward=pays * 1.0,
+        propensity=np.full(10_000, 0.5),
+        target=np.where(pays, 0.8, 0.2),
+        cluster=np.arange(10_000),
+    )
+    for terms in terms_of(evidence).values():
+        lower, upper = normal(terms)
+        assert 0.75 < lower < upper < 0.85
+
+
+def test_a_reward_that_never_varies_is_known() -> None:
+    """T7: .751 whatever was done; the interval of the self-normalised estimate is that point."""
+    rng = np.random.default_rng(1)
+    evidence = Evidence(
+        reward=np.full(2000, 0.751),
+        propensity=np.full(2000, 0.5),
+        target=np.where(rng.random(2000) < 0.5, 0.8, 0.2),
+        cluster=np.arange(2000),
+    )
+    terms = terms_of(evidence)
+    assert normal(terms["snips", JOINT]) == (pytest.approx(0.751), pytest.approx(0.751))
+    lower, upper = normal(terms["ips", JOINT])
+    assert 0.70 < lower < 0.751 < upper < 0.80
+
+
+def test_one_slot_makes_the_item_all_there_is() -> None:
+    """T7: with nothing but one slot, marginal weights of the item are the joint ones."""
+    evidence = synthetic(500)
+    alone = replace(evidence, logged_item=evidence.propensity, target_item=evidence.target)
+    terms = terms_of(alone)
+    for name in ("ips", "snips", "dr"):
+        np.testing.assert_array_equal(terms[name, Weighting.ITEM], terms[name, JOINT])
+
+
+def test_a_policy_evaluated_on_its_own_log_is_worth_the_mean_reward() -> None:
+    """T12: weights of one under every weighting, and overlap that is perfect."""
+    drawn = synthetic(4000)
+    evidence = Evidence(
+        reward=drawn.reward,
+        propensity=drawn.target,
+        target=drawn.target,
+        cluster=drawn.cluster,
+        logged_send=drawn.target,
+        target_send=drawn.target,
+    )
+    for row in evaluate(evidence, key=1, n_bootstrap=50).to_pylist():
+        assert row["value"] == pytest.approx(evidence.reward.mean())
+        assert (row["ess"], row["mean_weight"], row["max_weight"]) == (4000, 1, 1)
+        assert row["verdict"] == ("usable" if row["weighting"] == "joint" else "weak")
+
+
+def test_replay_is_offered_on_a_uniform_log_only() -> None:
+    """And a reward model only where both of its columns are given."""
+    evidence = synthetic(200)
+    assert ("replay", JOINT) not in terms_of(evidence)
+    uniform = Evidence(
+        reward=evidence.reward,
+        propensity=np.full(200, 1 / 7),
+        target=evidence.target,
+        cluster=evidence.cluster,
+    )
+    assert {name for name, _ in terms_of(uniform)} == {"ips", "snips", "replay"}
+
+
+def test_terms_work_on_redraws_at_once() -> None:
+    """A leading axis of logs: each is what it is alone."""
+    logs = [synthetic(300, seed=seed) for seed in range(3)]
+    names = ("reward", "propensity", "target", "baseline_logged", "baseline_target")
+    stacked = Evidence(
+        cluster=logs[0].cluster,
+        **{name: np.stack([getattr(log, name) for log in logs]) for name in names},
+    )
+    together = terms_of(stacked)
+    for n, log in enumerate(logs):
+        for name, terms in terms_of(log).items():
+            np.testing.assert_allclose(together[name][n], terms, rtol=1e-12)
+
+
+def test_nothing_is_estimated_from_one_user() -> None:
+    """However many rows: the spread between users is not in them."""
+    evidence = replace(synthetic(500), cluster=np.zeros(500, np.int64))
+    with pytest.raises(BadInputError, match="two users"):
+        evaluate(evidence, key=1, n_bootstrap=50)
