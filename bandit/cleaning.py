@@ -264,30 +264,16 @@ def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
 
 def _without_duplicates(events: Events) -> tuple[Events, int]:
     """Drop rows equal to the one before in every column; canonical order brings them together."""
-    order = np.lexsort(
-        (
-            events.rating,
-            events.amount,
-            events.category,
-            events.item,
-            events.action,
-            events.at_ms,
-            events.user,
-        )
-    )
-    ordered = events.take(order)
     same = np.ones(events.n_rows, np.bool_)
     same[:1] = False
     for name in ("user", "at_ms", "action", "item", "category", "amount", "rating"):
-        column = getattr(ordered, name)
+        column = getattr(events, name)
         with np.errstate(invalid="ignore"):
             equal = (column[1:] == column[:-1]) | (
                 (column[1:] != column[1:]) & (column[:-1] != column[:-1])
             )
         same[1:] &= equal
-    keep = np.ones(events.n_rows, np.bool_)
-    keep[order[same]] = False
-    return events.take(keep), int(same.sum())
+    return events.take(~same), int(same.sum())
 
 
 def _capped(events: Events, fit_until_ms: int) -> tuple[NDArray[np.float64], int]:

@@ -27,6 +27,7 @@ __all__ = ["EncoderStep", "encoder_step"]
 Array = NDArray[np.float64]
 
 _HOUSEHOLDS_AT_ONCE = 256
+_CELLS_AT_ONCE = 10_000_000  # baskets × categories of one padded answer
 _WEEK = 7
 _AGAINST = "tabular recency"
 
@@ -182,10 +183,22 @@ def _histogram(tabular: Any) -> Any:
 
 
 def _chunks(shop: Purchases) -> list[NDArray[np.int64]]:
-    """Households in groups of similar size, so that padded answers stay small."""
-    by_size = np.argsort(np.bincount(shop.events.user, minlength=shop.n_users), kind="stable")
-    n_groups = max(1, -(-shop.n_users // _HOUSEHOLDS_AT_ONCE))
-    return [np.asarray(part, np.int64) for part in np.array_split(by_size, n_groups)]
+    """Households in groups of as many late baskets, so that a group's padded answers stay small."""
+    everyone = histories_of(shop.events, np.arange(shop.n_users))
+    late = _late_baskets(everyone, shop.train_until_ms)
+    n_baskets = np.bincount(late.row, minlength=shop.n_users)
+    order = np.argsort(n_baskets, kind="stable")
+    n_codes = int(shop.events.item.max()) + 1
+    groups, begin = [], 0
+    while begin < len(order):
+        end = min(begin + _HOUSEHOLDS_AT_ONCE, len(order))
+        while (end - begin) * n_baskets[order[end - 1]] * n_codes > _CELLS_AT_ONCE:
+            if end == begin + 1:
+                break
+            end = begin + (end - begin + 1) // 2
+        groups.append(np.asarray(order[begin:end], np.int64))
+        begin = end
+    return groups
 
 
 def _item_skill(shop: Purchases, foretells: _Foretells, bar: Any) -> ItemSums:
