@@ -2,14 +2,18 @@
 
 Decisions enter, one Parquet file a flush leaves, each written aside and moved into place when
 durable; a table in log order comes back. The log is the truth: what a learner has consumed is
-rebuilt from it. Format: Apache Parquet with the versioned schema of :mod:`bandit.log_schema`.
+rebuilt from it. A folder has one writer; a second one is refused before it replaces anything.
+Format: Apache Parquet with the versioned schema of :mod:`bandit.log_schema`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
@@ -23,6 +27,8 @@ from bandit.errors import BadInputError, ForeignFileError, StateError
 from bandit.log_schema import KIND, SCHEMA, VERSION, table_of
 
 __all__ = ["LogWriter", "logged_hash", "pmf_of", "read_log"]
+
+_NAME = re.compile(r"decisions-(\d{6}|[1-9]\d{6,})\.parquet")
 
 
 @dataclass(slots=True)
@@ -52,34 +58,38 @@ class LogWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         files = _files(self.folder)
         if files:
-            self._file = 1 + int(files[-1].stem.removeprefix("decisions-"))
-            self._batch = 1 + int(_read(files[-1])["batch"][-1].as_py())
+            self._file = 1 + _number(files[-1])
+            self._batch = 1 + int(_read(files[-1], ["batch"])["batch"][-1].as_py())
 
     def append(self, decisions: Decisions) -> None:
-        """Take one batch; see ``batches_a_file`` for when it is durable."""
+        """Take one batch; see ``batches_a_file`` for when it is durable.
+
+        A batch without rows says nothing and has no number. One that cannot be written, for want
+        of room or because another writer is at work, is not taken: it may be appended again.
+        """
+        if not decisions.n_rows:
+            return
         self._waiting.append(table_of(decisions, batch=self._batch, keeps_pmf=self.keeps_pmf))
-        self._batch += 1
         if len(self._waiting) >= self.batches_a_file:
-            self.flush()
+            try:
+                self.flush()
+            except BaseException:
+                self._waiting.pop()
+                raise
+        self._batch += 1
 
     def flush(self) -> None:
-        """Make everything appended so far durable."""
+        """Make everything appended so far durable.
+
+        Raises
+        ------
+        StateError
+            If another writer has appended to the folder; nothing of its log is touched.
+        """
         if not self._waiting:
             return
-        path = self.folder / f"decisions-{self._file:06d}.parquet"
-        aside = path.with_suffix(".partial")
         table = pa.concat_tables([t.unify_dictionaries() for t in self._waiting])
-        with aside.open("wb") as file:
-            pq.write_table(table, file, compression="zstd", write_page_checksum=True)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        # The rename itself must survive a crash, not only the bytes.
-        directory = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        _write_new(self.folder / f"decisions-{self._file:06d}.parquet", table)
         self._waiting.clear()
         self._file += 1
 
@@ -108,7 +118,8 @@ def read_log(path: Path, columns: list[str] | None = None) -> pa.Table:
     Raises
     ------
     ForeignFileError
-        For a truncated or foreign file, or one of another schema version, by name.
+        For a truncated or foreign file, one of another schema version, or one that is missing
+        between others, by name.
     BadInputError
         For a column that no log has.
     """
@@ -171,8 +182,54 @@ def _digest(digest: hashlib.blake2b, array: pa.Array) -> None:
         digest.update(np.asarray(array.fill_null(0)).tobytes())
 
 
+def _write_new(path: Path, table: pa.Table) -> None:
+    """Write aside, then move into place: whole or not at all, and never over another file."""
+    aside = path.with_suffix(".partial")
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        # Writers take turns; the system ends the turn of one that is killed.
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if path.exists():
+            raise StateError(
+                f"expected {path} not to be there yet, got the file of another writer, or of a "
+                "flush whose end nobody was told: keep one writer a folder, and open a new one, "
+                "which goes on after what is there"
+            )
+        try:
+            with aside.open("wb") as file:
+                pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        # The rename itself must survive a crash, not only the bytes.
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _number(path: Path) -> int:
+    """Running number of a log file."""
+    named = _NAME.fullmatch(path.name)
+    if named is None:
+        raise ForeignFileError(
+            f"expected log files named as decisions-000000.parquet, got {path}: move it elsewhere"
+        )
+    return int(named[1])
+
+
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("decisions-*.parquet"))
+    """Files in order of their numbers; the first may be any, the others follow without a gap."""
+    files = sorted(folder.glob("decisions-*.parquet"), key=_number)
+    for before, after in pairwise(files):
+        if _number(after) != _number(before) + 1:
+            raise ForeignFileError(
+                f"expected the file after {before.name} in {folder}, got {after.name}: a part of "
+                "the log is missing; put it back, or move what comes before it elsewhere"
+            )
+    return files
 
 
 def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -190,7 +247,7 @@ def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
             f"expected {path} to be of log version {VERSION.decode()}, got "
             f"{said.get(b'version', b'none').decode()}: read it with the version that wrote it"
         )
-    wanted = [SCHEMA.field(name) for name in columns] if columns else list(SCHEMA)
+    wanted = list(SCHEMA) if columns is None else [SCHEMA.field(name) for name in columns]
     try:
         table = pq.read_table(path, columns=columns, page_checksum_verification=True)
         table = table.cast(pa.schema(wanted, metadata=SCHEMA.metadata))
