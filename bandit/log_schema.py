@@ -80,8 +80,8 @@ def table_of(decisions: Decisions, *, batch: int, keeps_pmf: bool = True) -> pa.
         False leaves the pmf columns null; the propensities stay exact.
     """
     n, request, stamp = decisions.n_rows, decisions.request, decisions.stamp
-    masked = _sparse(request.reasons, request.reasons.astype(np.uint16), pa.uint16())
-    pmf = _sparse(decisions.pmf, decisions.pmf, pa.float64()) if keeps_pmf else None
+    masked = _sparse(request.reasons, pa.uint16())
+    pmf = _sparse(decisions.pmf, pa.float64()) if keeps_pmf else (None, None)
     constant = {
         "policy": stamp.policy,
         "encoder": stamp.encoder,
@@ -108,10 +108,10 @@ def table_of(decisions: Decisions, *, batch: int, keeps_pmf: bool = True) -> pa.
         "items": _lists(request.items),
         "slot_starts_ms": _lists(request.grid.start_ms),
         "slot_ends_ms": _lists(request.grid.end_ms),
-        "masked_actions": None if masked is None else masked[0],
-        "masked_reasons": None if masked is None else masked[1],
-        "pmf_actions": None if pmf is None else pmf[0],
-        "pmf_values": None if pmf is None else pmf[1],
+        "masked_actions": masked[0],
+        "masked_reasons": masked[1],
+        "pmf_actions": pmf[0],
+        "pmf_values": pmf[1],
         "context": _lists(request.context),
         "item_features": _lists(decisions.item_features),
         "slot_features": _lists(decisions.slot_features),
@@ -141,20 +141,18 @@ def _repeated(word: str, n: int) -> pa.DictionaryArray:
 def _lists(matrix: NDArray[Any]) -> pa.ListArray:
     """Rows of a matrix as lists, without a Python object a row."""
     n, width = matrix.shape
-    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * width)
-    return pa.ListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(matrix).ravel()))
+    return _cut(np.ascontiguousarray(matrix).ravel(), np.full(n, width))
 
 
-def _sparse(
-    where: NDArray[Any], values: NDArray[Any], kind: pa.DataType
-) -> tuple[pa.ListArray, pa.ListArray] | None:
-    """Non-zero entries of each row as (indices, values); ``None`` where there is none at all."""
-    row, action = np.nonzero(where)
-    if not len(row):
-        return None
-    counts = np.bincount(row, minlength=len(where))
-    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
-    return (
-        pa.ListArray.from_arrays(offsets, pa.array(action.astype(np.int32))),
-        pa.ListArray.from_arrays(offsets, pa.array(values[row, action], kind)),
-    )
+def _sparse(matrix: NDArray[Any], kind: pa.DataType) -> tuple[pa.ListArray, pa.ListArray]:
+    """Non-zero entries of each row as (indices, values), a row without any as empty lists."""
+    is_there = matrix != 0  # (N, A)
+    counts = is_there.sum(axis=1)
+    actions = np.broadcast_to(np.arange(matrix.shape[1], dtype=np.int32), matrix.shape)
+    return _cut(actions[is_there], counts), _cut(pa.array(matrix[is_there], kind), counts)
+
+
+def _cut(flat: Any, lengths: NDArray[np.int64]) -> pa.ListArray:
+    """Lists of given lengths, one after the other; refused where 32 bits cannot count them."""
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64()).cast(pa.int32())
+    return pa.ListArray.from_arrays(offsets, pa.array(flat))

@@ -84,6 +84,18 @@ def test_pmfs_are_kept_where_they_are_above_zero_only(decided: Decisions) -> Non
     assert table["masked_reasons"][4].as_py() == [5]
 
 
+def test_a_row_says_the_same_whatever_its_neighbours_are(
+    request_of: Requests, decisions_of: Decides
+) -> None:
+    """Where nothing is masked the lists are empty, in a batch with masks and in one without."""
+    reasons = np.zeros((2, 13), np.uint16)
+    free = table_of(decisions_of(request_of(n_rows=2, reasons=reasons)), batch=0)
+    reasons[1, 5] = 8
+    mixed = table_of(decisions_of(request_of(n_rows=2, reasons=reasons)), batch=0)
+    assert free.slice(0, 1).equals(mixed.slice(0, 1))
+    assert free["masked_actions"].to_pylist() == free["masked_reasons"].to_pylist() == [[], []]
+
+
 def test_the_schema_carries_its_kind_and_version(decided: Decisions) -> None:
     table = table_of(decided, batch=0, keeps_pmf=False)
     assert table.schema.metadata == {b"kind": KIND, b"version": VERSION}
