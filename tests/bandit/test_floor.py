@@ -104,6 +104,16 @@ def test_a_row_does_not_depend_on_its_batch(seeds: list[int]) -> None:
         np.testing.assert_allclose(together[row], alone, rtol=1e-12)
 
 
+def test_many_rows_are_each_the_formula() -> None:
+    """More rows than are worked on at once, the last of them alone."""
+    pmf, mask = (np.stack(part) for part in zip(*map(drawn_case, range(129)), strict=True))
+    found = apply_floor(pmf, mask, n_slots=N_SLOTS, floor=Floor())
+    for row in range(129):
+        np.testing.assert_allclose(
+            found[row], by_the_book(pmf[row], mask[row], Floor()), atol=1e-12
+        )
+
+
 def test_a_perfect_policy_keeps_about_nine_tenths_of_its_sends() -> None:
     """DESIGN §4: the floor's price; with 60 items and 6 windows .95·(.95 + .05/60)·(…) ≈ .86."""
     pmf = np.zeros((1, 361))
@@ -115,7 +125,7 @@ def test_a_perfect_policy_keeps_about_nine_tenths_of_its_sends() -> None:
 @pytest.mark.parametrize(
     ("pmf", "mask", "says"),
     [
-        ([0.5, 0.4], [True, True], "sum to 1"),
+        ([0.5, 0.4], [True, True], "sum to 1 within 1e-09, got 0.9 in row 0: normalise"),
         ([0.5, 0.5], [True, False], "masked"),
         ([1.5, -0.5], [True, True], "at least 0"),
         ([np.nan, 1.0], [True, True], "finite"),
