@@ -58,9 +58,18 @@ class SlotGrid:
     end_ms: NDArray[np.int64]  # (N, S)
 
     def __post_init__(self) -> None:
+        expect_shape("start_ms", self.start_ms, (-1, -1), "a row a user, a column a slot")
         expect_shape("end_ms", self.end_ms, self.start_ms.shape, "one end for each start")
-        if (self.end_ms <= self.start_ms).any():
-            raise BadInputError("expected every slot to end after it starts, got an empty slot")
+        if not self.n_slots:
+            raise BadInputError("expected at least one slot, got none: hold is no slot of its own")
+        is_empty = self.end_ms <= self.start_ms
+        if is_empty.any():
+            row, slot = (int(i) for i in np.argwhere(is_empty)[0])
+            raise BadInputError(
+                f"expected every slot to end after it starts, got [{self.start_ms[row, slot]}, "
+                f"{self.end_ms[row, slot]}) in row {row}, slot {slot}: leave out hours that a "
+                "clock change skips"
+            )
 
     @property
     def n_slots(self) -> int:
@@ -95,14 +104,23 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemSet:
-    """The short list of each row: K candidate items with their features and origin."""
+    """The short list of each row: K candidate items, each once, with features and origin."""
 
     items: NDArray[np.int64]  # (N, K) item ids
     features: NDArray[np.float64]  # (N, K, Di)
     source: str = "all"
 
     def __post_init__(self) -> None:
+        expect_shape("items", self.items, (-1, -1), "a row a user, a column a candidate")
         expect_shape("item features", self.features, (*self.items.shape, -1))
+        in_order = np.sort(self.items, axis=1)
+        is_twin = in_order[:, 1:] == in_order[:, :-1]
+        if is_twin.any():
+            row, at = (int(i) for i in np.argwhere(is_twin)[0])
+            raise BadInputError(
+                f"expected every item once in a short list, got item {in_order[row, at]} twice in "
+                f"row {row}: the propensity of sending it would be that of one of its places"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +146,7 @@ class Request:
         expect_shape("user", self.user, (n,))
         expect_shape("at_ms", self.at_ms, (n,))
         expect_shape("zone", self.zone, (n,))
+        expect_shape("grid.start_ms", self.grid.start_ms, (n, -1), "a grid for each row")
         expect_shape("context", self.context, (n, -1))
         expect_shape("item_features", self.item_features, (n, k, -1))
         expect_shape("slot_features", self.slot_features, (n, s, -1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,9 +85,10 @@ class Decisions:
     @property
     def item(self) -> NDArray[np.int64]:
         """Item id of the plan, −1 for hold, (N,)."""
-        position = item_position(self.planned, n_slots=self.request.n_slots)
-        chosen = self.request.items[np.arange(self.n_rows), np.maximum(position, 0)]
-        return np.where(position < 0, -1, chosen)
+        rows, position = self._sent
+        chosen = np.full(self.n_rows, -1, np.int64)
+        chosen[rows] = self.request.items[rows, position]
+        return chosen
 
     @property
     def slot(self) -> NDArray[np.int64]:
@@ -102,15 +104,24 @@ class Decisions:
     @property
     def item_features(self) -> NDArray[np.float64]:
         """Features of the planned item, zeros for hold, (N, Di)."""
-        position = np.maximum(item_position(self.planned, n_slots=self.request.n_slots), 0)
-        chosen = self.request.item_features[np.arange(self.n_rows), position]
-        return np.asarray(chosen * self.is_send[:, None])
+        rows, position = self._sent
+        chosen = np.zeros((self.n_rows, self.request.item_features.shape[2]))
+        chosen[rows] = self.request.item_features[rows, position]
+        return chosen
 
     @property
     def slot_features(self) -> NDArray[np.float64]:
         """Features of the planned slot, zeros for hold, (N, Ds)."""
-        chosen = self.request.slot_features[np.arange(self.n_rows), np.maximum(self.slot, 0)]
-        return np.asarray(chosen * self.is_send[:, None])
+        rows, _ = self._sent
+        chosen = np.zeros((self.n_rows, self.request.slot_features.shape[2]))
+        chosen[rows] = self.request.slot_features[rows, self.slot[rows]]
+        return chosen
+
+    @property
+    def _sent(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows that plan a send, and where in its short list each one's item stands."""
+        rows = np.flatnonzero(self.is_send)
+        return rows, item_position(self.planned[rows], n_slots=self.request.n_slots)
 
 
 def decision_ids(at_ms: NDArray[np.int64], *, first: int = 0) -> NDArray[np.int64]:
@@ -186,33 +197,28 @@ def decide(
     ------
     BadPmfError
         Where ``pmf`` is not a distribution over unmasked actions.
+    BadInputError
+        For a mode that there is not.
     StateError
         For rows of mode *estimate*, which have no draw and no id.
     """
     expect_shape("decision_id", decision_id, (request.n_rows,), "one id a row")
-    mode = np.zeros(request.n_rows, np.uint8) if mode is None else np.asarray(mode, np.uint8)
-    expect_shape("mode", mode, (request.n_rows,), "one mode a row")
-    if (mode == Mode.ESTIMATE).any():
-        raise StateError("expected rows to decide, got mode 'estimate': call policy.estimate")
+    mode = _checked(np.zeros(request.n_rows, np.uint8) if mode is None else mode, request.n_rows)
     mask = request.mask
     check_pmf(pmf, mask)
     drawn_from = apply_floor(pmf, mask, n_slots=request.n_slots, floor=stamp.floor)
     planned = draw_actions(drawn_from, decision_id, key=key)
-    rows = np.arange(request.n_rows)
-    sends = drawn_from[:, 1:].reshape(request.n_rows, request.n_items, request.n_slots)  # (N, K, S)
-    item = item_position(planned, n_slots=request.n_slots)
-    slot = slot_position(planned, n_slots=request.n_slots)
-    hold = drawn_from[:, HOLD]
+    p_item, p_slot = _margins(drawn_from, planned, request)
     return Decisions(
         decision_id=np.asarray(decision_id, np.int64),
         request=request,
         pmf=drawn_from,
         planned=planned,
         executed=np.where((mode == Mode.HOLDOUT) | (mode == Mode.SHADOW), HOLD, planned),
-        propensity=drawn_from[rows, planned],
-        p_send=1.0 - hold,
-        p_item=np.where(item < 0, hold, sends[rows, np.maximum(item, 0)].sum(axis=1)),
-        p_slot=np.where(slot < 0, hold, sends[rows, :, np.maximum(slot, 0)].sum(axis=1)),
+        propensity=drawn_from[np.arange(request.n_rows), planned],
+        p_send=1.0 - drawn_from[:, HOLD],
+        p_item=p_item,
+        p_slot=p_slot,
         mode=mode,
         stamp=stamp,
     )
@@ -222,3 +228,29 @@ def with_executed(decisions: Decisions, executed: NDArray[np.int64]) -> Decision
     """Return the decisions with what was executed at dispatch; the plan stays as it is."""
     expect_shape("executed", executed, (decisions.n_rows,), "one action a row")
     return replace(decisions, executed=executed)
+
+
+def _checked(mode: NDArray[Any], n_rows: int) -> NDArray[np.uint8]:
+    expect_shape("mode", mode, (n_rows,), "one mode a row")
+    known = {int(value): value.name.lower() for value in Mode}
+    is_known = np.isin(mode, list(known))
+    if not is_known.all():
+        row = int(np.argmin(is_known))
+        raise BadInputError(f"expected modes among {known}, got {mode[row]} in row {row}")
+    if (mode == Mode.ESTIMATE).any():
+        raise StateError("expected rows to decide, got mode 'estimate': call policy.estimate")
+    return mode.astype(np.uint8)
+
+
+def _margins(
+    pmf: NDArray[np.float64], planned: NDArray[np.int64], request: Request
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """P(planned item), over all its slots, and P(planned slot), over all items; (N,) each."""
+    pairs = pmf[:, 1:].reshape(request.n_rows, request.n_items, request.n_slots)  # (N, K, S)
+    rows = np.flatnonzero(planned != HOLD)
+    item = item_position(planned[rows], n_slots=request.n_slots)
+    slot = slot_position(planned[rows], n_slots=request.n_slots)
+    p_item, p_slot = np.tile(pmf[:, HOLD], (2, 1))
+    p_item[rows] = pairs[rows, item].sum(axis=1)
+    p_slot[rows] = pairs[rows, :, slot].sum(axis=1)
+    return p_item, p_slot

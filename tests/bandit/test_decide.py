@@ -11,6 +11,7 @@ from bandit.actions import HOLD, Request, action_of, item_position, slot_positio
 from bandit.decide import Decisions, Mode, decision_ids, draw_actions, with_executed
 from bandit.errors import BadInputError, BadPmfError, BadShapeError, StateError
 from bandit.floor import NO_FLOOR
+from bandit.log_schema import table_of
 
 Requests = Callable[..., Request]
 Decides = Callable[..., Decisions]
@@ -104,6 +105,40 @@ def test_an_estimate_is_not_a_decision(request_of: Requests, decisions_of: Decid
     """It has no draw and no id."""
     with pytest.raises(StateError, match="estimate"):
         decisions_of(request_of(n_rows=2), mode=np.array([0, Mode.ESTIMATE], np.uint8))
+
+
+@pytest.mark.parametrize("mode", [5, 300, -1, 0.5])
+def test_a_mode_that_there_is_not_is_refused(
+    request_of: Requests, decisions_of: Decides, mode: float
+) -> None:
+    """It would be executed as if it were live."""
+    with pytest.raises(BadInputError, match=rf"holdout.*got {mode} in row 1"):
+        decisions_of(request_of(n_rows=2), mode=np.array([0, mode]))
+
+
+def test_an_empty_short_list_leaves_hold(request_of: Requests, decisions_of: Decides) -> None:
+    """Nothing to send is no fault: every row holds for certain, and can be logged."""
+    done = decisions_of(request_of(n_rows=3, n_items=0))
+    assert done.planned.tolist() == [HOLD] * 3
+    for chance in (done.propensity, done.p_item, done.p_slot):
+        assert chance.tolist() == [1.0] * 3
+    assert done.item.tolist() == done.slot.tolist() == [-1] * 3
+    assert done.item_features.shape == (3, 3)
+    assert table_of(done, batch=0)["items"].to_pylist() == [[]] * 3
+
+
+def test_features_of_a_hold_are_zero_whatever_the_first_pair_has(
+    request_of: Requests, decisions_of: Decides
+) -> None:
+    """A NaN of an action that was not taken does not reach the learner."""
+    request = request_of(n_rows=4)
+    request.item_features[:, 0] = np.nan
+    request.slot_features[:, 0] = np.inf
+    held = np.zeros((4, 13))
+    held[:, HOLD] = 1.0
+    done = decisions_of(request, pmf=held, floor=NO_FLOOR)
+    assert not done.item_features.any()
+    assert not done.slot_features.any()
 
 
 def test_a_cancelled_send_keeps_its_plan(request_of: Requests, decisions_of: Decides) -> None:

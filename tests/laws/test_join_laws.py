@@ -30,7 +30,7 @@ def decided() -> Decisions:
         slot_features=np.zeros((N_USERS, 3, 1)),
         grid=full_hours(at_ms, ["UTC"] * N_USERS, n_slots=3),
     )
-    items = ItemSet(items=np.zeros((N_USERS, 2), int), features=np.zeros((N_USERS, 2, 1)))
+    items = ItemSet(items=np.tile([0, 1], (N_USERS, 1)), features=np.zeros((N_USERS, 2, 1)))
     request = assemble(observation, items)
     return decide(
         request.mask / request.mask.sum(axis=1, keepdims=True),
