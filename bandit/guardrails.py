@@ -64,7 +64,7 @@ class Guardrails:
     sends: RecentSends = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sends = RecentSends(self.rules.n_kept)
+        self.sends = RecentSends(self.rules.reach_ms)
         self.consent.allows(np.zeros(0, np.int64), self.topic, where_unknown=False)
 
     def link(self, links: Links) -> None:
@@ -137,12 +137,6 @@ class Guardrails:
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore what :meth:`state` returned."""
-        kept = state["sends.at_ms"].shape[1]
-        if kept != self.rules.n_kept:
-            raise BadInputError(
-                f"expected {self.rules.n_kept} kept sends a user, as these rules need, got {kept}: "
-                "load the state under the rules that it was saved under"
-            )
         self.sends.load(state)
         self.consent.load(state)
 

@@ -91,9 +91,9 @@ class Rules:
             zone_of(self.zone_where_unknown)
 
     @property
-    def n_kept(self) -> int:
-        """How many sends of a user can bear on the next one: as many before it as after."""
-        return 2 * max([1, *(cap.n_sends for cap in self.caps)]) + 1
+    def reach_ms(self) -> int:
+        """How far apart two sends can bear on each other."""
+        return max([self.min_gap_ms, *(cap.window_ms for cap in self.caps)])
 
 
 def rules_from(table: Mapping[str, Any]) -> Rules:

@@ -1,8 +1,7 @@
 """The recent sends of every user, and whether one more would break a gap or a rolling cap.
 
-Users, instants and decision ids enter; verdicts on proposed instants leave. Only the last few
-sends of a user are kept, as many as the widest cap can need, so memory does not grow with
-time.
+Users, instants and decision ids enter; verdicts on proposed instants leave. A send is kept for
+as long as it can bear on another one, so memory does not grow with time.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.decide import ID_BITS
+from bandit.errors import BadInputError
 from bandit.identity import Links
 from bandit.rules import Cap
 
@@ -95,40 +96,50 @@ def occurrence(user: Whole) -> Whole:
 
 @dataclass(slots=True)
 class RecentSends:
-    """The last ``n_kept`` sends of every user, found by binary search.
+    """The sends of every user that can still bear on a new one, found by binary search.
 
     Parameters
     ----------
-    n_kept : int
-        Sends kept for each user, the latest ones.
+    reach_ms : int
+        How far apart two sends can bear on each other. A send makes room for one that is decided
+        later than that after it; until then, and while it lies ahead, it is kept.
+
+    Notes
+    -----
+    The time of a decision is read from its id (:func:`bandit.decide.decision_ids`). Whoever asks
+    about a time long before the latest decision may find sends of then forgotten.
     """
 
-    n_kept: int
+    reach_ms: int
     users: Whole = field(init=False)  # (U,) ascending
-    at_ms: Whole = field(init=False)  # (U, C) NEVER_MS where empty
+    at_ms: Whole = field(init=False)  # (U, C) NEVER_MS where empty; C grows where it has to
     decision_id: Whole = field(init=False)  # (U, C) −1 where empty
     links: Links | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.users = np.zeros(0, np.int64)
-        self.at_ms = np.zeros((0, self.n_kept), np.int64)
-        self.decision_id = np.zeros((0, self.n_kept), np.int64)
+        self.at_ms = np.zeros((0, 1), np.int64)
+        self.decision_id = np.zeros((0, 1), np.int64)
 
     def link(self, links: Links) -> None:
         """Count the sends to all ids of a user together from now on."""
         row, column = np.nonzero(self.decision_id >= 0)
-        sent = self.users[row], self.at_ms[row, column], self.decision_id[row, column]
-        linked = RecentSends(self.n_kept)
-        linked.links = links
-        linked.add(*sent)
-        self.load(linked.state())
-        self.links = links
+        user, at_ms = links.resolve(self.users[row]), self.at_ms[row, column]
+        decision_id = self.decision_id[row, column]
+        order = np.lexsort((decision_id, at_ms, user))
+        place = occurrence(user[order])
+        shape = (len(np.unique(user)), 1 + int(place.max(initial=0)))
+        self.links, self.users = links, np.unique(user)
+        self.at_ms, self.decision_id = np.full(shape, NEVER_MS), np.full(shape, -1)
+        where = np.searchsorted(self.users, user[order])
+        self.at_ms[where, place] = at_ms[order]
+        self.decision_id[where, place] = decision_id[order]
 
     def of(self, user: Whole) -> tuple[Whole, Whole]:
         """Instants and decision ids of each row's user, (N, C) each; empty where unknown."""
         where, known = self._find(user)
-        at_ms = np.full((len(user), self.n_kept), NEVER_MS)
-        decision_id = np.full((len(user), self.n_kept), -1)
+        shape = (len(user), self.at_ms.shape[1])
+        at_ms, decision_id = np.full(shape, NEVER_MS), np.full(shape, -1)
         at_ms[known], decision_id[known] = self.at_ms[where[known]], self.decision_id[where[known]]
         return at_ms, decision_id
 
@@ -142,10 +153,10 @@ class RecentSends:
             where, _ = self._find(user[rows])
             is_new = ~(self.decision_id[where] == decision_id[rows, None]).any(axis=1)
             where, rows = where[is_new], rows[is_new]
+            decided_ms = decision_id[rows] >> ID_BITS
+            if (self.at_ms[where].min(axis=1) > decided_ms - self.reach_ms).any():
+                self._widen()
             oldest = self.at_ms[where].argmin(axis=1)
-            # The latest sends are kept, whatever the order they are heard of in.
-            later = at_ms[rows] > self.at_ms[where, oldest]
-            where, oldest, rows = where[later], oldest[later], rows[later]
             self.at_ms[where, oldest] = at_ms[rows]
             self.decision_id[where, oldest] = decision_id[rows]
 
@@ -163,21 +174,29 @@ class RecentSends:
 
     def copy(self) -> RecentSends:
         """Return sends that can be added to without touching these."""
-        other = RecentSends(self.n_kept)
+        other = RecentSends(self.reach_ms)
         other.load(self.state())
         other.links = self.links
         return other
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return users, instants and ids as named arrays."""
+        """Return users, instants, ids and how long they were kept, as named arrays."""
         return {
+            "sends.reach_ms": np.array(self.reach_ms),
             "sends.users": self.users.copy(),
             "sends.at_ms": self.at_ms.copy(),
             "sends.decision_id": self.decision_id.copy(),
         }
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Restore what :meth:`state` returned."""
+        """Restore what :meth:`state` returned, if nothing was let go too early for these rules."""
+        reach_ms = int(state["sends.reach_ms"])
+        if reach_ms < self.reach_ms:
+            raise BadInputError(
+                f"expected sends that were kept for {self.reach_ms} ms, as these rules need, got "
+                f"{reach_ms} ms: load the state under the rules that it was saved under, or build "
+                "it anew from the log"
+            )
         self.users = np.array(state["sends.users"], np.int64)
         self.at_ms = np.array(state["sends.at_ms"], np.int64)
         self.decision_id = np.array(state["sends.decision_id"], np.int64)
@@ -196,7 +215,14 @@ class RecentSends:
             return
         users = np.concatenate([self.users, new])
         order = np.argsort(users, kind="stable")
-        shape = (len(new), self.n_kept)
+        shape = (len(new), self.at_ms.shape[1])
         self.users = users[order]
         self.at_ms = np.concatenate([self.at_ms, np.full(shape, NEVER_MS)])[order]
         self.decision_id = np.concatenate([self.decision_id, np.full(shape, -1)])[order]
+
+    def _widen(self) -> None:
+        """Give every user room for twice as many sends."""
+        self.at_ms = np.concatenate([self.at_ms, np.full_like(self.at_ms, NEVER_MS)], axis=1)
+        self.decision_id = np.concatenate(
+            [self.decision_id, np.full_like(self.decision_id, -1)], axis=1
+        )

@@ -265,7 +265,7 @@ def test_a_cancellation_is_an_outcome_with_its_reasons(decisions_of: Decides) ->
 
 
 def test_state_goes_on_where_it_was_and_only_under_its_rules(decisions_of: Decides) -> None:
-    """Sends and consent come back; other caps need other sends."""
+    """Sends and consent come back; rules that look further back need sends that were let go."""
     rules = replace(OPEN, caps=(Cap(n_sends=1, window_ms=DAY_MS),))
     guard = guard_of(rules)
     guard.record(sent(decisions_of, [1], at_ms=NOON))
@@ -274,8 +274,11 @@ def test_state_goes_on_where_it_was_and_only_under_its_rules(decisions_of: Decid
     other.load(guard.state())
     for users in ([1], [7], [2]):
         np.testing.assert_array_equal(reasons_of(other, users), reasons_of(guard, users))
-    with pytest.raises(BadInputError, match="kept sends"):
-        guard_of(replace(OPEN, caps=(Cap(n_sends=9, window_ms=DAY_MS),))).load(guard.state())
+    guard_of(replace(OPEN, caps=(Cap(n_sends=9, window_ms=HOUR_MS),))).load(guard.state())
+    longer = guard_of(replace(OPEN, min_gap_ms=DAY_MS + 1))
+    with pytest.raises(BadInputError, match="86400001 ms, as these rules need, got 86400000"):
+        longer.load(guard.state())
+    assert not reasons_of(longer, [1]).any()
 
 
 def test_a_topic_that_was_not_declared_is_refused() -> None:

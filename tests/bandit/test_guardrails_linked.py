@@ -135,9 +135,9 @@ def test_a_linked_state_is_loaded_and_linked_again(
 
 
 def test_nobody_known_can_be_linked() -> None:
-    sends = RecentSends(3)
+    sends = RecentSends(DAY_MS)
     sends.link(LINKS)
-    assert sends.of(np.array([8]))[0].tolist() == [[NEVER_MS] * 3]
+    assert sends.of(np.array([8]))[0].tolist() == [[NEVER_MS]]
     consent = Consent(("offers",))
     consent.link(LINKS)
     assert consent.is_suppressed(np.array([8])).tolist() == [False]
