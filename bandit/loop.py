@@ -55,8 +55,13 @@ class Loop:
         False freezes the policy: outcomes are joined and returned, not learned.
     encoder : str
         Version of the encoder that made the contexts, for the log.
+    topic, campaign : str
+        Consent class of the messages, the one that the guard is asked about, and what they belong
+        to, for the log.
     state_seq : int
         Log position of the last feedback the policy has consumed.
+    n_decided : int
+        Running number of the next decision, for its id: a loop that is resumed goes on from it.
     """
 
     world: World
@@ -70,6 +75,8 @@ class Loop:
     modes: Callable[[NDArray[np.int64]], NDArray[np.uint8]] | None = None
     learns: bool = True
     encoder: str = ""
+    topic: str = "offers"
+    campaign: str = ""
     state_seq: int = 0
     n_decided: int = 0
 
@@ -140,4 +147,6 @@ class Loop:
             floor=self.floor,
             encoder=self.encoder,
             scheme=self.join.scheme.name,
+            campaign=self.campaign,
+            topic=self.topic,
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bandit.actions import HOLD, ItemSet, Observation, Reason, Request
-from bandit.decide import Decisions, Mode
+from bandit.decide import Decisions, Mode, Stamp
 from bandit.floor import Floor
 from bandit.guardrails import Guardrails
 from bandit.holdout import Holdout
@@ -174,6 +174,31 @@ def test_the_state_counts_what_was_learned_and_keys_the_policys_draws() -> None:
     for i in range(1, len(steps)):
         same = sequences[i] == sequences[i - 1]
         assert (loop.policy.keys[i] == loop.policy.keys[i - 1]) == same
+
+
+def test_a_decision_says_what_it_was_made_with() -> None:
+    """Versions, floor, topic and campaign reach the log as the loop was given them."""
+    floor = Floor(hold=0.1)
+    loop = loop_of(encoder="two_stream@7", topic="news", campaign="spring", floor=floor)
+    stamp = next(loop.run()).decisions.stamp
+    assert stamp == Stamp(
+        policy="watched",
+        state_seq=0,
+        floor=floor,
+        encoder="two_stream@7",
+        scheme="uplift",
+        campaign="spring",
+        topic="news",
+    )
+
+
+def test_a_loop_that_is_resumed_gives_new_ids() -> None:
+    """Also within the same millisecond."""
+    first = loop_of()
+    done = next(first.run()).decisions
+    again = next(loop_of(n_decided=first.n_decided).run()).decisions
+    assert not np.isin(again.decision_id, done.decision_id).any()
+    assert (done.request.at_ms == again.request.at_ms).all()
 
 
 def test_a_frozen_policy_is_taught_nothing() -> None:
