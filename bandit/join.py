@@ -14,12 +14,13 @@ from enum import Enum, IntEnum
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from bandit.decide import ID_BITS, Decisions, Mode
 from bandit.delays import DelayModel, expected_any, expected_sum
 from bandit.identity import Links
-from bandit.join_rows import DecisionRows, OutcomeRows, rows_of
+from bandit.join_rows import DecisionRows, OutcomeRows, logged_rows, rows_of
 from bandit.outcomes import Component, Feedback, Kind, Outcomes, RewardScheme
 from bandit.slots import DAY_MS, HOUR_MS
 
@@ -101,11 +102,12 @@ class Joiner:
 
     def add(self, decisions: Decisions) -> None:
         """Open decisions to outcomes; holdout and shadow rows are no evidence to learn from."""
-        self.counts.decisions += decisions.n_rows
-        credited = (decisions.mode == Mode.LIVE) | (decisions.mode == Mode.LOG_ONLY)
-        self.counts.dropped += int((~credited).sum())
-        rows = rows_of(decisions, self.scheme).take(np.flatnonzero(credited))
-        self._rows = rows if self._rows is None else self._rows.joined(rows)
+        self._open(rows_of(decisions, self.scheme), decisions.mode)
+
+    def add_logged(self, log: pa.Table) -> None:
+        """Open decisions as the log tells them; the same rows as :meth:`add` opens."""
+        if log.num_rows:
+            self._open(logged_rows(log, self.scheme), np.asarray(log["mode"]))
 
     def receive(self, outcomes: Outcomes) -> None:
         """Take outcomes in any order, any number of times."""
@@ -178,6 +180,13 @@ class Joiner:
         self._rows = DecisionRows(**rows) if rows else None
         named = zip((f.name for f in fields(JoinCounts)), state["counts"], strict=True)
         self.counts = JoinCounts(**{name: int(count) for name, count in named})
+
+    def _open(self, rows: DecisionRows, mode: NDArray[np.uint8]) -> None:
+        self.counts.decisions += rows.n_rows
+        credited = (mode == Mode.LIVE) | (mode == Mode.LOG_ONLY)
+        self.counts.dropped += int((~credited).sum())
+        rows = rows.take(np.flatnonzero(credited))
+        self._rows = rows if self._rows is None else self._rows.joined(rows)
 
     def _last_age_ms(self, component: Component) -> int:
         if component.kinds and not component.kinds[0].is_response:

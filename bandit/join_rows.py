@@ -6,16 +6,21 @@ user and time without a Python loop over rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from bandit.actions import HOLD
 from bandit.decide import Decisions
+from bandit.errors import BadInputError
 from bandit.outcomes import Kind, Outcomes, RewardScheme
 
-__all__ = ["DecisionRows", "OutcomeRows", "rows_of"]
+__all__ = ["DecisionRows", "OutcomeRows", "logged_rows", "rows_of"]
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -92,27 +97,72 @@ class DecisionRows:
 
 
 def rows_of(decisions: Decisions, scheme: RewardScheme) -> DecisionRows:
-    """Open rows of fresh decisions."""
-    n, n_components = decisions.n_rows, len(scheme)
+    """Open rows of fresh decisions, as the log keeps them: a replay learns no more and no less."""
+    told = {
+        "decision_id": decisions.decision_id,
+        "user": decisions.request.user,
+        "at_ms": decisions.request.at_ms,
+        "start_ms": decisions.slot_start_ms,
+        "is_send": decisions.is_send,
+        "item": decisions.item,
+        "slot": decisions.slot,
+        "propensity": decisions.propensity,
+        "p_send": decisions.p_send,
+        "context": decisions.request.context.astype(np.float64),
+        "item_features": decisions.item_features,
+        "slot_features": decisions.slot_features,
+    }
+    return _unheard(told, scheme)
+
+
+def logged_rows(log: pa.Table, scheme: RewardScheme) -> DecisionRows:
+    """Open rows of decisions as the log tells them; equal to those of :func:`rows_of`.
+
+    Raises
+    ------
+    BadInputError
+        Where contexts or features of the rows differ in length, as those of two encoders do.
+    """
+    told = {
+        "decision_id": np.asarray(log["decision_id"]),
+        "user": np.asarray(log["user"]),
+        "at_ms": np.asarray(log["at_ms"]),
+        "start_ms": np.asarray(log["slot_start_ms"]),
+        "is_send": np.asarray(log["planned"]) != HOLD,
+        "item": np.asarray(log["item"]),
+        "slot": np.asarray(log["slot"], np.int64),
+        "propensity": np.asarray(log["propensity"]),
+        "p_send": np.asarray(log["p_send"]),
+        "context": _matrix(log, "context"),
+        "item_features": _matrix(log, "item_features"),
+        "slot_features": _matrix(log, "slot_features"),
+    }
+    return _unheard(told, scheme)
+
+
+def _unheard(told: Mapping[str, NDArray[Any]], scheme: RewardScheme) -> DecisionRows:
+    """Rows of which no outcome has been heard."""
+    shape = (len(told["decision_id"]), len(scheme))
     return DecisionRows(
-        decision_id=decisions.decision_id,
-        user=decisions.request.user,
-        at_ms=decisions.request.at_ms,
-        start_ms=decisions.slot_start_ms,
-        is_send=decisions.is_send,
-        item=decisions.item,
-        slot=decisions.slot,
-        propensity=decisions.propensity,
-        p_send=decisions.p_send,
-        context=decisions.request.context,
-        item_features=decisions.item_features,
-        slot_features=decisions.slot_features,
-        seen=np.zeros((n, n_components)),
-        components=np.zeros((n, n_components)),
-        maturity=np.zeros((n, n_components)),
-        is_emitted=np.zeros(n, np.bool_),
-        next_ms=decisions.request.at_ms,
+        **told,
+        seen=np.zeros(shape),
+        components=np.zeros(shape),
+        maturity=np.zeros(shape),
+        is_emitted=np.zeros(shape[0], np.bool_),
+        next_ms=told["at_ms"],
     )
+
+
+def _matrix(log: pa.Table, name: str) -> Array:
+    """A column of lists as rows of a matrix, (N, D)."""
+    lengths = pc.unique(pc.list_value_length(log[name])).to_pylist()
+    if len(lengths) > 1:
+        raise BadInputError(
+            f"expected {name} of one length, got rows of {sorted(lengths)}: read what each encoder "
+            "logged by itself"
+        )
+    width = lengths[0] if lengths else 0
+    return np.asarray(pc.list_flatten(log[name]), np.float64).reshape(log.num_rows, width)
 
 
 @dataclass(slots=True, kw_only=True)
