@@ -86,18 +86,29 @@ def full_hours(at_ms: NDArray[np.int64], zones: list[str], *, n_slots: int = 24)
     """Now, and the next ``n_slots − 1`` full local hours of each row.
 
     Real time is counted, so the hour that a clock change skips is never a slot and the one
-    that it repeats is two. Slot 0 lasts until the next full hour.
+    that it repeats is two; a change by half an hour, as on Lord Howe, makes the slot before it
+    half an hour longer. Slot 0 lasts until the next full hour.
     """
+    if n_slots < 1:
+        raise BadInputError(f"expected at least one slot, got {n_slots}")
     at = np.asarray(at_ms, np.int64)
-    offset = np.empty_like(at)
+    later = np.empty((len(at), n_slots), np.int64)
     names = np.asarray(zones, dtype=object)
     for zone in set(zones):
         rows = names == zone
-        offset[rows] = offset_ms(at[rows], zone)
-    # Zones sit at quarter-hour offsets, so the local full hour is found on the local clock.
-    next_full = ((at + offset) // HOUR_MS + 1) * HOUR_MS - offset
-    later = next_full[:, None] + np.arange(n_slots, dtype=np.int64) * HOUR_MS  # (N, S)
+        later[rows] = _full_hours_after(at[rows], zone, n_slots=n_slots)
     return SlotGrid(start_ms=np.concatenate([at[:, None], later[:, :-1]], axis=1), end_ms=later)
+
+
+def _full_hours_after(at_ms: NDArray[np.int64], zone: str, *, n_slots: int) -> NDArray[np.int64]:
+    """The next local full hours after each instant, (N, S)."""
+    offset = offset_ms(at_ms, zone)
+    # Zones sit at quarter-hour offsets, so the local full hour is found on the local clock.
+    first = ((at_ms + offset) // HOUR_MS + 1) * HOUR_MS - offset
+    hours = first[:, None] + np.arange(n_slots, dtype=np.int64) * HOUR_MS
+    turned = (offset_ms(hours[:, -1:], zone)[:, 0] - offset) % HOUR_MS != 0
+    hours[turned] += -(hours[turned] + offset_ms(hours[turned], zone)) % HOUR_MS
+    return hours
 
 
 def _offset_at(at_ms: int, zone: str) -> int:
