@@ -6,6 +6,7 @@ because a guardrail that is misspelt is one that does not hold. Defaults fail cl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -124,7 +125,7 @@ def rules_from(table: Mapping[str, Any]) -> Rules:
     if "min_gap_h" in table:
         given["min_gap_ms"] = round(_number("min_gap_h", table["min_gap_h"]) * HOUR_MS)
     if "caps" in table:
-        given["caps"] = tuple(_cap(cap) for cap in table["caps"])
+        given["caps"] = _caps(table["caps"])
     for name in ("consents_where_unknown", "one_open_plan", "may_hold"):
         if name in table:
             given[name] = _truth(name, table[name])
@@ -154,9 +155,15 @@ def _quiet(hours: Any) -> tuple[int, int]:
 
 def _minute(clock: Any) -> int:
     hour, _, minute = str(clock).partition(":")
-    if not (hour.isdigit() and minute.isdigit() and int(minute) < 60 and int(hour) <= 24):
+    if not (hour.isdecimal() and minute.isdecimal() and int(minute) < 60 and int(hour) <= 24):
         raise BadInputError(f"expected a wall-clock time such as '22:00', got {clock!r}")
     return int(hour) * 60 + int(minute)
+
+
+def _caps(tables: Any) -> tuple[Cap, ...]:
+    if not isinstance(tables, list | tuple):
+        raise BadInputError(f"expected a list of caps, [] for none, got {tables!r}")
+    return tuple(_cap(table) for table in tables)
 
 
 def _cap(table: Any) -> Cap:
@@ -175,8 +182,9 @@ def _cap(table: Any) -> Cap:
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadInputError(f"expected {name} to be a number, got {value!r}")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise BadInputError(f"expected {name} to be a finite number, got {value!r}")
     return float(value)
 
 
