@@ -76,7 +76,7 @@ class Consent:
         column = self._column(topic)
         user = self._resolved(user)
         said = np.broadcast_to(np.asarray(granted, np.bool_), user.shape)
-        new = np.setdiff1d(user, self._users)
+        new = np.unique(user[~_found(self._users, user)[1]])
         if len(new):
             users = np.concatenate([self._users, new])
             unasked = np.full((len(new), len(self.topics)), _UNASKED)
@@ -96,16 +96,14 @@ class Consent:
     def allows(self, user: Whole, topic: str, *, where_unknown: bool) -> Truth:
         """True where the user allows the topic, (N,)."""
         column = self._column(topic)
-        if not len(self._users):
-            return np.full(len(user), where_unknown)
-        user = self._resolved(user)
-        where = np.minimum(np.searchsorted(self._users, user), len(self._users) - 1)
-        answer = np.where(self._users[where] == user, self._answers[where, column], _UNASKED)
+        where, is_known = _found(self._users, self._resolved(user))
+        answer = np.full(len(user), _UNASKED)
+        answer[is_known] = self._answers[where[is_known], column]
         return np.where(answer == _UNASKED, where_unknown, answer == _GRANTED)
 
     def is_suppressed(self, user: Whole) -> Truth:
         """True where the user must not be written to, (N,)."""
-        return np.isin(self._resolved(user), self._suppressed)
+        return _found(self._suppressed, self._resolved(user))[1]
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return answers and suppressions as named arrays."""
@@ -157,14 +155,21 @@ class Stock:
 
     def expiry_ms(self, item: Whole) -> Whole:
         """Instant from which each item may not be sent, any shape."""
-        where, known = self._find(item)
-        return np.where(known, self.expires_ms[where], NO_EXPIRY_MS)
+        where, is_known = _found(self.item, item)
+        return np.where(is_known, self.expires_ms[where], NO_EXPIRY_MS)
 
     def is_out(self, item: Whole) -> Truth:
         """True where the item cannot be had, any shape."""
-        where, known = self._find(item)
-        return np.asarray(known & ~self.is_available[where])
+        where, is_known = _found(self.item, item)
+        return np.asarray(is_known & ~self.is_available[where])
 
-    def _find(self, item: Whole) -> tuple[Whole, Truth]:
-        where = np.minimum(np.searchsorted(self.item, item), len(self.item) - 1)
-        return where, np.asarray(self.item[where] == item)
+
+def _found(known: Whole, wanted: Whole) -> tuple[Whole, Truth]:
+    """Where each wanted id stands among ascending known ones, and whether it is there at all.
+
+    By binary search: a request must not cost the time of looking at every user.
+    """
+    if not len(known):
+        return np.zeros(wanted.shape, np.int64), np.zeros(wanted.shape, np.bool_)
+    where = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return where, np.asarray(known[where] == wanted)
