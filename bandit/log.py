@@ -151,16 +151,18 @@ def pmf_of(table: pa.Table, *, n_actions: int) -> NDArray[np.float64]:
     ------
     StateError
         If the log was written without them.
+    BadInputError
+        If there are more actions than ``n_actions``.
     """
     actions = table["pmf_actions"].combine_chunks()
     if actions.null_count:
         raise StateError("expected stored pmfs, got a log written with keeps_pmf=False")
+    counts, action = np.diff(np.asarray(actions.offsets)), np.asarray(actions.flatten())
+    if action.max(initial=0) >= n_actions:
+        raise BadInputError(f"expected {n_actions} actions, got number {action.max()} in the log")
     pmf = np.zeros((table.num_rows, n_actions))
-    counts = np.diff(np.asarray(actions.offsets))
     rows = np.repeat(np.arange(table.num_rows), counts)
-    pmf[rows, np.asarray(actions.flatten())] = np.asarray(
-        table["pmf_values"].combine_chunks().flatten()
-    )
+    pmf[rows, action] = np.asarray(table["pmf_values"].combine_chunks().flatten())
     return pmf
 
 

@@ -233,3 +233,5 @@ def test_pmfs_of_a_part_of_a_log_are_of_that_part(decided: Decisions, tmp_path: 
         writer.append(decided)
     part = read_log(tmp_path).slice(5, 6)
     np.testing.assert_array_equal(pmf_of(part, n_actions=13), decided.pmf[5:11])
+    with pytest.raises(BadInputError, match="expected 12 actions, got number 12"):
+        pmf_of(part, n_actions=12)
