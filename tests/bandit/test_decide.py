@@ -101,6 +101,12 @@ def test_a_plan_is_kept_whatever_is_executed(
     np.testing.assert_array_equal(done.executed, expected)
 
 
+def test_modes_keep_their_numbers_for_ever() -> None:
+    """They are stored in the log: these are golden."""
+    assert [mode.name for mode in Mode] == ["LIVE", "HOLDOUT", "SHADOW", "LOG_ONLY", "ESTIMATE"]
+    assert [int(mode) for mode in Mode] == [0, 1, 2, 3, 4]
+
+
 def test_an_estimate_is_not_a_decision(request_of: Requests, decisions_of: Decides) -> None:
     """It has no draw and no id."""
     with pytest.raises(StateError, match="estimate"):
