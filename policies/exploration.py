@@ -62,14 +62,16 @@ def softmax(scores: Scores, mask: Mask, *, inverse_temperature: float) -> NDArra
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def inverse_gap(scores: Scores, mask: Mask, *, gamma: float) -> NDArray[np.float64]:
+def inverse_gap(
+    scores: Scores, mask: Mask, *, gamma: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Inverse-gap weighting: ``1 / (A + γ·gap)`` on all but the best, the rest on the best.
 
-    Foster and Rakhlin (2020), eq. (2), with A the number of unmasked actions of the row.
-    Probability of the best is shared between exact ties.
+    Foster and Rakhlin (2020), eq. (2), with A the number of unmasked actions of the row and γ
+    the same for all rows or one a row, (N, 1). Exact ties share the probability of the best.
     """
-    if gamma < 0:
-        raise BadInputError(f"expected gamma of at least 0, got {gamma}")
+    if not (np.asarray(gamma) >= 0).all():
+        raise BadInputError(f"expected gamma of at least 0, got {np.min(gamma)}")
     visible = _visible(scores, mask)
     best = visible.max(axis=1, keepdims=True)
     is_best = (visible == best) & mask

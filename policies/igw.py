@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.actions import Request
+from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import State
+from policies.checks import check_state
 from policies.exploration import inverse_gap
 from policies.linear_head import HeadParams
 from policies.linear_policy import LinearPolicy
@@ -26,7 +28,7 @@ __all__ = ["InverseGap", "InverseGapParams"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InverseGapParams:
-    """Schedule γ = scale · √(A · (1 + rows learned)).
+    """Schedule γ = scale · √(A · (1 + rows learned)), A the unmasked actions of a row.
 
     Parameters
     ----------
@@ -35,6 +37,10 @@ class InverseGapParams:
     """
 
     scale: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale < np.inf:
+            raise BadInputError(f"expected a finite scale of at least 0, got {self.scale}")
 
 
 class InverseGap(LinearPolicy):
@@ -57,11 +63,9 @@ class InverseGap(LinearPolicy):
     def pmf(self, request: Request, key: int) -> NDArray[np.float64]:
         """Inverse-gap weights of the estimated uplifts, (N, A)."""
         self.head.check(request)
-        mean, _ = self.head.posterior()
-        theta = (self.weights() @ mean[:, self.head.pair_block()])[None]
-        scores = self.value_scores(request, theta)[..., 0].astype(np.float64)
-        gamma = self.params.scale * np.sqrt(request.n_actions * (1.0 + self.n_learned))
-        return inverse_gap(scores, request.mask, gamma=gamma)
+        n_actions = request.mask.sum(axis=1, keepdims=True)  # (N, 1)
+        gamma = self.params.scale * np.sqrt(n_actions * (1.0 + self.n_learned))
+        return inverse_gap(self.values(request), request.mask, gamma=gamma)
 
     def update(self, feedback: Feedback) -> None:
         """Learn, and count rows for the schedule."""
@@ -75,5 +79,6 @@ class InverseGap(LinearPolicy):
 
     def load(self, state: State) -> None:
         """Restore head and count."""
+        check_state(state, {"n_learned": ()})
         super().load(state)
         self.n_learned = int(state["n_learned"])

@@ -16,20 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.actions import Request
-from bandit.errors import BadInputError, BadShapeError
+from bandit.errors import BadInputError, expect_shape
 from bandit.outcomes import Feedback, RewardScheme
+from policies.checks import check_feedback, check_request, check_scheme, check_state
 from policies.linear_math import (
     factor_of_covariance,
     joint_features,
     moments_of,
     posterior_mean,
+    twins,
 )
 from policies.open_rows import OpenRows
 
 __all__ = ["HeadParams", "LinearHead"]
 
 Array = NDArray[np.float64]
-_CHUNK_ROWS = 65_536
+_CHUNK_BYTES = 2**24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +56,12 @@ class HeadParams:
     forget: float = 1.0
 
     def __post_init__(self) -> None:
-        least = min(self.prior_precision, self.noise_sd, self.noise_rows)
-        if least <= 0 or not 0 < self.forget <= 1:
+        is_sound = 0 < self.prior_precision < np.inf and 0 < self.noise_sd < np.inf
+        if not (is_sound and self.noise_rows > 0 and 0 < self.forget <= 1):
             raise BadInputError(
-                "expected prior_precision, noise_sd and noise_rows > 0 and forget in (0, 1], got "
-                f"{self.prior_precision}, {self.noise_sd}, {self.noise_rows}, {self.forget}"
+                "expected prior_precision, noise_sd and noise_rows > 0, the first two finite, and "
+                f"forget in (0, 1], got {self.prior_precision}, {self.noise_sd}, "
+                f"{self.noise_rows}, {self.forget}"
             )
 
 
@@ -71,7 +74,7 @@ class LinearHead:
     n_context, n_item_features, n_slot_features : int
         D, Di and Ds of the requests to come.
     scheme : RewardScheme
-        Names the components; weights are applied by the policies, late.
+        Names the components; weights are applied late: see :meth:`reweigh`.
     params : HeadParams
         Prior, noise and forgetting.
     """
@@ -81,19 +84,36 @@ class LinearHead:
     n_slot_features: int
     scheme: RewardScheme
     params: HeadParams
-    precision: Array = field(init=False)  # (R, P, P) of the data, without the prior
-    moment: Array = field(init=False)  # (R, P)
-    square: Array = field(init=False)  # (R,) Σ w·y²
-    n_seen: Array = field(init=False)  # (R,) Σ w
+    precision: Array = field(init=False)  # (R', P, P) of the data, without the prior
+    moment: Array = field(init=False)  # (R', P)
+    square: Array = field(init=False)  # (R',) Σ w·y²
+    n_seen: Array = field(init=False)  # (R',) Σ w
     log_discount: float = field(init=False, default=0.0)
     rows: OpenRows = field(init=False)
+    _posterior: tuple[Array, Array] | None = field(init=False, default=None)
+    _pair_covariance: Array | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         n_components, n_features = len(self.learned), self.n_base + self.n_pairs
         self.precision = np.zeros((n_components, n_features, n_features))
         self.moment = np.zeros((n_components, n_features))
         self.square, self.n_seen = np.zeros((2, n_components))
-        self.rows = OpenRows(n_features, n_components)
+        self.rows = OpenRows(
+            {
+                "context": self.n_context,
+                "item": self.n_item_features,
+                "slot": self.n_slot_features,
+                "is_send": 1,
+                "target": n_components,
+                "weight": n_components,
+                "log_discount": 1,
+            }
+        )
+
+    @property
+    def lengths(self) -> tuple[int, int, int]:
+        """D, Di and Ds."""
+        return self.n_context, self.n_item_features, self.n_slot_features
 
     @property
     def n_base(self) -> int:
@@ -111,35 +131,33 @@ class LinearHead:
         measures = [component.measure for component in self.scheme.components]
         return np.flatnonzero(np.array(measures) != "send")
 
-    def send_value(self) -> float:
-        """Weighted worth of sending as such: costs that are known, not learned."""
-        return sum(c.weight for c in self.scheme.components if c.measure == "send")
+    def reweigh(self, scheme: RewardScheme) -> None:
+        """Take other weights of the same components; what was learned stays."""
+        check_scheme(scheme, self.scheme)
+        self.scheme = scheme
 
     def learn(self, feedback: Feedback) -> None:
         """Take rows for the first time, after discounting what was learned before."""
         if feedback.n_rows == 0:
             return
         target, weight = self._seen(feedback)
+        check_feedback(feedback, self.lengths)
+        self.rows.expect_new(feedback.decision_id)
+        self._discount(self.params.forget)
+        columns = {
+            "context": feedback.context,
+            "item": feedback.item_features,
+            "slot": feedback.slot_features,
+            "is_send": feedback.is_send[:, None],
+            "target": target,
+            "weight": weight,
+            "log_discount": np.full((feedback.n_rows, 1), self.log_discount),
+        }
+        self._add(columns, weight, weight * target, weight * target**2)
         is_open = np.asarray((weight < 1).any(axis=1))
-        self._expect_fit(feedback)
-        self.rows.expect_new(feedback.decision_id[is_open])
-        self._discount()
-        for start in range(0, feedback.n_rows, _CHUNK_ROWS):
-            chunk = slice(start, start + _CHUNK_ROWS)
-            features = _joint(feedback, chunk)
-            precision, moment = moments_of(features, target[chunk], weight[chunk])
-            self.precision += precision
-            self.moment += moment
-        self.square += (weight * target**2).sum(axis=0)
-        self.n_seen += weight.sum(axis=0)
         if is_open.any():
-            self.rows.add(
-                feedback.decision_id[is_open],
-                features=_joint(feedback, is_open),
-                target=target[is_open],
-                weight=weight[is_open],
-                log_discount=self.log_discount,
-            )
+            kept = {name: column[is_open] for name, column in columns.items()}
+            self.rows.add(feedback.decision_id[is_open], kept)
 
     def revise(self, feedback: Feedback) -> None:
         """Replace what was learned from rows that are still open."""
@@ -147,16 +165,17 @@ class LinearHead:
             return
         target, weight = self._seen(feedback)
         where = self.rows.positions(feedback.decision_id)
-        features = self.rows.features[where]
-        decay = np.exp(self.log_discount - self.rows.log_discount[where])[:, None]
-        old_weight, old_target = self.rows.weight[where], self.rows.target[where]
-        precision, _ = moments_of(features, target, (weight - old_weight) * decay)
-        self.precision += precision
-        self.moment += (decay * (weight * target - old_weight * old_target)).T @ features
-        self.square += (decay * (weight * target**2 - old_weight * old_target**2)).sum(axis=0)
-        self.n_seen += (decay * (weight - old_weight)).sum(axis=0)
-        self.rows.target[where] = target
-        self.rows.weight[where] = weight
+        columns = {name: self.rows.take(name, where) for name in self.rows.widths}
+        decay = np.exp(self.log_discount - columns["log_discount"])  # (N, 1)
+        old_target, old_weight = columns["target"], columns["weight"]
+        self._add(
+            columns,
+            decay * (weight - old_weight),
+            decay * (weight * target - old_weight * old_target),
+            decay * (weight * target**2 - old_weight * old_target**2),
+        )
+        self.rows.put("target", where, target)
+        self.rows.put("weight", where, weight)
         self.rows.drop(where[(weight >= 1).all(axis=1)])
 
     def absorb(
@@ -180,19 +199,20 @@ class LinearHead:
         n_rows : float
             Σ w, given with ``square``.
         """
-        if precision.shape != (self.n_pairs, self.n_pairs):
-            raise BadShapeError(
-                f"expected moments of {self.n_pairs} pair features, got {precision.shape}"
-            )
+        expect_shape("precision", precision, (self.n_pairs, self.n_pairs), "a row a pair feature")
+        expect_shape("moment", moment, (len(self.learned), self.n_pairs), "a row a component")
+        if not (np.isfinite(precision).all() and np.isfinite(moment).all()):
+            raise BadInputError("expected finite moments, got NaN or infinity")
         if square is None:
-            prior = self.params.prior_precision * np.eye(self.n_pairs)
+            factor = factor_of_covariance(precision, prior=self.params.prior_precision)
             # The sum that leaves no residual: d·θ̂ of these rows alone.
-            square = (moment * posterior_mean(precision + prior, moment)).sum(axis=1)
+            square = ((moment @ factor) ** 2).sum(axis=1)
         pairs = self.pair_block()
         self.precision[:, pairs, pairs] += precision
         self.moment[:, pairs] += moment
         self.square += square
         self.n_seen += n_rows
+        self._posterior = self._pair_covariance = None
 
     def rotate(self, basis: Array, kept: float) -> None:
         """Turn the context block into the new coordinates c' = Q·c.
@@ -203,27 +223,54 @@ class LinearHead:
             Q, orthogonal.
         kept : float
             ρ in (0, 1]: share of the old context that Q explains; data are discounted by it.
+
+        Notes
+        -----
+        Coefficients of ζ stay as they are: item or slot features that hold coordinates of the
+        encoder would have to turn as well, and do not.
         """
+        expect_shape("basis", basis, (self.n_context, self.n_context), "a row a new coordinate")
+        if not np.allclose(basis @ basis.T, np.eye(self.n_context), rtol=0.0, atol=1e-6):
+            raise BadInputError("expected an orthogonal basis, got one whose Q·Qᵀ is not 1")
+        if not 0 < kept <= 1:
+            raise BadInputError(f"expected kept in (0, 1], got {kept}")
         turn = np.eye(self.n_base + self.n_pairs)
         turn[1 : self.n_base, 1 : self.n_base] = basis
-        self.precision = kept * (turn @ self.precision @ turn.T)
-        self.moment = kept * (self.moment @ turn.T)
-        self.square, self.n_seen = kept * self.square, kept * self.n_seen
-        self.log_discount += float(np.log(kept))
-        self.rows.features = self.rows.features @ turn.T
+        self.precision = turn @ self.precision @ turn.T
+        self.moment = self.moment @ turn.T
+        self.rows.turn("context", basis)
+        self._discount(kept)
 
     def posterior(self) -> tuple[Array, Array]:
-        """Mean (R', P) and factor F of the covariance F·Fᵀ, (R', P, P)."""
-        prior = self.params.prior_precision * np.eye(self.precision.shape[-1])
-        precision = self.precision + prior
-        mean = posterior_mean(precision, self.moment)
-        return mean, self.noise_sd(mean)[:, None, None] * factor_of_covariance(precision)
+        """Mean (R', P) and factor F of the covariance F·Fᵀ, (R', P, P).
+
+        Kept until more is learned, shared between callers and closed to writing.
+        """
+        if self._posterior is None:
+            factor = np.empty_like(self.precision)
+            for row, twin in enumerate(twins(self.precision)):
+                factor[row] = factor[twin] if twin < row else self._factor(row)
+            mean = np.empty_like(self.moment)
+            for row, moment in enumerate(self.moment):
+                mean[row] = posterior_mean(factor[row], moment)
+            factor *= self.noise_sd(mean)[:, None, None]
+            mean.flags.writeable = factor.flags.writeable = False
+            self._posterior = mean, factor
+        return self._posterior
+
+    def pair_covariance(self) -> Array:
+        """Covariance of the coefficients of ζ, (R', Di·Ds, Di·Ds); kept like the posterior."""
+        if self._pair_covariance is None:
+            factor = self.posterior()[1][:, self.pair_block()]
+            self._pair_covariance = factor @ factor.transpose(0, 2, 1)
+            self._pair_covariance.flags.writeable = False
+        return self._pair_covariance
 
     def noise_sd(self, mean: Array) -> Array:
         """σ of each learned component, (R',): the guess, moved by the residuals.
 
-        The mean of σ² under its normal-inverse-gamma posterior, but for a degree of freedom:
-        ``(ν·σ₀² + Σ w·y² − θ̂ᵀd) / (ν + Σ w)`` (Murphy 2007, §3).
+        σ² = ``(ν·σ₀² + Σ w·y² − θ̂ᵀd) / (ν + Σ w)``, the inverse of the posterior mean of 1/σ²
+        under a normal-inverse-gamma prior (Murphy 2007, §3); a row of weight w counts as w rows.
         """
         guess, rows = self.params.noise_sd, self.params.noise_rows
         if np.isinf(rows):
@@ -237,20 +284,7 @@ class LinearHead:
 
     def check(self, request: Request) -> None:
         """Raise :class:`BadInputError` unless the request fits this head and is finite."""
-        wanted = (self.n_context, self.n_item_features, self.n_slot_features)
-        got = (
-            request.context.shape[1],
-            request.item_features.shape[2],
-            request.slot_features.shape[2],
-        )
-        if got != wanted:
-            raise BadShapeError(
-                f"expected {wanted} context, item and slot features, got {got}: was the policy "
-                "made for another encoder or another candidate generator?"
-            )
-        for name in ("context", "item_features", "slot_features"):
-            if not np.isfinite(getattr(request, name)).all():
-                raise BadInputError(f"expected finite {name}, got NaN or infinity")
+        check_request(request, self.lengths)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return a copy of moments, clock and open rows, as named arrays."""
@@ -264,20 +298,18 @@ class LinearHead:
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore what :meth:`state` returned."""
-        if state["precision"].shape != self.precision.shape:
-            raise BadShapeError(
-                f"expected a state of shape {self.precision.shape}, got {state['precision'].shape}"
-            )
-        self.precision = np.array(state["precision"], np.float64)
-        self.moment = np.array(state["moment"], np.float64)
-        self.square = np.array(state["square"], np.float64)
-        self.n_seen = np.array(state["n_seen"], np.float64)
+        moments = ("precision", "moment", "square", "n_seen")
+        shapes = {name: getattr(self, name).shape for name in moments}
+        check_state(state, shapes | {"log_discount": ()})
+        self.rows.load(state)
+        for name in moments:
+            setattr(self, name, np.array(state[name], np.float64))
         self.log_discount = float(state["log_discount"])
-        for name in ("decision_id", "features", "target", "weight", "log_discount"):
-            setattr(self.rows, name, np.array(state[f"open.{name}"]))
+        self._posterior = self._pair_covariance = None
 
     def _seen(self, feedback: Feedback) -> tuple[Array, Array]:
         """Values and precisions of the learned components, checked, (N, R') each."""
+        check_scheme(feedback.scheme, self.scheme)
         target = feedback.components[:, self.learned]
         weight = feedback.maturity[:, self.learned]
         if not np.isfinite(target).all():
@@ -286,31 +318,31 @@ class LinearHead:
             raise BadInputError(f"expected maturity in [0, 1], got {weight.min()}, {weight.max()}")
         return target, weight
 
-    def _expect_fit(self, feedback: Feedback) -> None:
-        wanted = (self.n_context, self.n_item_features, self.n_slot_features)
-        for name, length in zip(("context", "item_features", "slot_features"), wanted, strict=True):
-            features = getattr(feedback, name)
-            if features.shape[1] != length:
-                raise BadShapeError(
-                    f"expected feedback with {length} {name}, got {features.shape[1]}: was it "
-                    "logged under another encoder?"
-                )
-            if not np.isfinite(features).all():
-                raise BadInputError(f"expected finite {name} in feedback, got NaN or infinity")
+    def _add(
+        self, columns: Mapping[str, Array], weight: Array, weighted: Array, squared: Array
+    ) -> None:
+        """Add Σ w·φφᵀ, Σ (w·y)·φ, Σ w·y² and Σ w of rows; weights may be differences."""
+        context, item, slot = columns["context"], columns["item"], columns["slot"]
+        is_send = columns["is_send"][:, 0] != 0
+        step = max(1, _CHUNK_BYTES // (8 * self.moment.shape[1]))
+        for start in range(0, len(weight), step):
+            rows = slice(start, start + step)
+            features = joint_features(context[rows], item[rows], slot[rows], is_send[rows])
+            precision, moment = moments_of(features, weighted[rows], weight[rows])
+            self.precision += precision
+            self.moment += moment
+        self.square += squared.sum(axis=0)
+        self.n_seen += weight.sum(axis=0)
+        self._posterior = self._pair_covariance = None
 
-    def _discount(self) -> None:
-        if self.params.forget < 1:
-            self.precision *= self.params.forget
-            self.moment *= self.params.forget
-            self.square *= self.params.forget
-            self.n_seen *= self.params.forget
-            self.log_discount += float(np.log(self.params.forget))
+    def _discount(self, kept: float) -> None:
+        if kept < 1:
+            self.precision *= kept
+            self.moment *= kept
+            self.square *= kept
+            self.n_seen *= kept
+            self.log_discount += float(np.log(kept))
+        self._posterior = self._pair_covariance = None
 
-
-def _joint(feedback: Feedback, rows: slice | NDArray[np.bool_]) -> Array:
-    return joint_features(
-        feedback.context[rows],
-        feedback.item_features[rows],
-        feedback.slot_features[rows],
-        feedback.is_send[rows],
-    )
+    def _factor(self, row: int) -> Array:
+        return factor_of_covariance(self.precision[row], prior=self.params.prior_precision)

@@ -1,10 +1,10 @@
 """Gaussian linear regression as pure functions: moments in, posteriors and scores out.
 
-A head keeps moments ``(precision, moment)`` = (Σ w·φφᵀ, Σ w·φ·y); the posterior of θ under
-prior precision ``A₀`` and noise variance σ² is N((A₀ + D)⁻¹d, σ²(A₀ + D)⁻¹). Action features
-of sends are the outer product ζ = item ⊗ slot, so scores of all K·S pairs cost K + S small
-products. References: Rasmussen and Williams (2006), eq. 2.8; Li et al. (2010), LinUCB;
-Agrawal and Goyal (2013), linear Thompson sampling.
+A head keeps moments ``(data, moment)`` = (Σ w·φφᵀ, Σ w·φ·y); the posterior of θ under prior
+precision λ and noise variance σ² is N((D + λ)⁻¹d, σ²(D + λ)⁻¹). Action features of sends are
+the outer product ζ = item ⊗ slot, so scores of all K·S pairs cost K + S small products.
+References: Rasmussen and Williams (2006), eq. 2.8; Li et al. (2010), LinUCB; Agrawal and Goyal
+(2013), linear Thompson sampling.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ __all__ = [
     "pair_variances",
     "posterior_draws",
     "posterior_mean",
+    "twins",
 ]
 
 Array = NDArray[np.float64]
 Scores = NDArray[np.float32]
-# Measured: 64 rows stay in cache and are five times as fast as 1,024.
-_CHUNK_ROWS = 64
+# Measured: intermediate arrays that stay in a 2 MiB second-level cache are up to five times
+# as fast as large ones, and memory does not grow with rows.
+_CACHE_BYTES = 2**21
+_SMALL = 32
 
 
 def joint_features(context: Array, item: Array, slot: Array, is_send: NDArray[np.bool_]) -> Array:
@@ -36,15 +39,17 @@ def joint_features(context: Array, item: Array, slot: Array, is_send: NDArray[np
     return np.concatenate([ones, context, pair * is_send[:, None]], axis=1)
 
 
-def moments_of(features: Array, target: Array, weight: Array) -> tuple[Array, Array]:
+def moments_of(features: Array, weighted: Array, weight: Array) -> tuple[Array, Array]:
     """Weighted moments of a batch, one precision a component.
 
     Parameters
     ----------
     features : ndarray, (N, P)
         φ of each row.
-    target, weight : ndarray, (N, R)
-        Component values, and the precision with which each is known.
+    weighted : ndarray, (N, R)
+        w·y: component values times their weights.
+    weight : ndarray, (N, R)
+        w: the precision with which each value is known; a difference when a row is revised.
 
     Returns
     -------
@@ -53,37 +58,61 @@ def moments_of(features: Array, target: Array, weight: Array) -> tuple[Array, Ar
     moment : ndarray, (R, P)
         Σ w·y·φ.
     """
-    n_components = weight.shape[1]
-    precision = np.empty((n_components, features.shape[1], features.shape[1]))
-    for row in range(n_components):
-        # Components that are known equally well share one product.
-        twin = next(r for r in range(row + 1) if np.array_equal(weight[:, r], weight[:, row]))
+    precision = np.empty((weight.shape[1], features.shape[1], features.shape[1]))
+    # Components that are known equally well share one product.
+    for row, twin in enumerate(twins(weight.T)):
         precision[row] = precision[twin] if twin < row else _gram(features, weight[:, row])
-    return precision, (weight * target).T @ features
+    return precision, weighted.T @ features
 
 
-def posterior_mean(precision: Array, moment: Array) -> Array:
-    """(A₀ + D)⁻¹d for each component: (R, P, P), (R, P) → (R, P)."""
-    return np.asarray(np.linalg.solve(precision, moment[..., None])[..., 0])
+def twins(arrays: Array) -> list[int]:
+    """For each array along the first axis, the position of the first that equals it."""
+    return [
+        next(first for first in range(row + 1) if np.array_equal(arrays[first], arrays[row]))
+        for row in range(len(arrays))
+    ]
 
 
-def factor_of_covariance(precision: Array) -> Array:
-    """Upper-triangular F with F·Fᵀ = precision⁻¹, (…, P, P)."""
-    lower = np.linalg.cholesky(precision)
-    identity = np.broadcast_to(np.eye(precision.shape[-1]), precision.shape)
-    return np.asarray(np.swapaxes(np.linalg.solve(lower, identity), -1, -2))
+def factor_of_covariance(data: Array, *, prior: float) -> Array:
+    """F with F·Fᵀ = (data + λ)⁻¹, (P, P).
+
+    Parameters
+    ----------
+    data : ndarray, (P, P)
+        Σ w·φφᵀ, positive semidefinite up to rounding.
+    prior : float
+        λ of the prior.
+
+    Notes
+    -----
+    The transposed inverse of the Cholesky factor. Where features of very different sizes leave
+    data whose rounding errors exceed λ, it does not exist; then eigenvalues stand in, none of
+    them below λ, which they cannot be but for rounding.
+    """
+    precision = data + prior * np.eye(len(data))
+    try:
+        lower = np.asarray(np.linalg.cholesky(precision), np.float64)
+        return np.asarray(_inverse_of_lower(lower).T)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(precision)
+        return np.asarray(vectors / np.sqrt(np.maximum(values, prior)))
+
+
+def posterior_mean(factor: Array, moment: Array) -> Array:
+    """(D + λ)⁻¹d = F·Fᵀd: (P, P), (P,) → (P,)."""
+    return np.asarray(factor @ (factor.T @ moment))
 
 
 def posterior_draws(
     mean: Array, factor: Array, *, scale: float, n_draws: int, rng: np.random.Generator
 ) -> Array:
-    """Draw parameters from N(mean, scale²·F·Fᵀ): (M, P)."""
-    normal = rng.standard_normal((n_draws, len(mean)))
+    """Draw parameters from N(mean, scale²·F·Fᵀ), (M, P'), of P' of them: F is (P', P)."""
+    normal = rng.standard_normal((n_draws, factor.shape[1]))
     return np.asarray(mean + scale * normal @ factor.T)
 
 
-def pair_scores(item: Array, slot: Array, theta: Array) -> NDArray[np.float32]:
-    """Scores of every item × slot pair under M parameter vectors.
+def pair_scores(item: Array, slot: Array, theta: Array) -> Array:
+    """Scores θ·ζ of every item × slot pair, (N, K·S).
 
     Parameters
     ----------
@@ -91,31 +120,12 @@ def pair_scores(item: Array, slot: Array, theta: Array) -> NDArray[np.float32]:
         Item features.
     slot : ndarray, (N, S, Ds)
         Slot features.
-    theta : ndarray, (M, Di·Ds)
-        Parameters of ζ = item ⊗ slot.
-
-    Returns
-    -------
-    ndarray of float32, (N, K·S, M)
-        θₘ·ζ(k, s). Single precision: a pmf made of argmax shares does not feel the difference,
-        and it halves the memory that is moved.
+    theta : ndarray, (Di·Ds,)
+        Coefficients of ζ = item ⊗ slot.
     """
-    n, k, d_item = item.shape
-    s, d_slot = slot.shape[1:]
-    m = len(theta)
-    # (Ds, Di·M): how item features are worth under every draw, for each slot feature.
-    cube = theta.astype(np.float32).reshape(m, d_item, d_slot).transpose(2, 1, 0)
-    table = cube.reshape(d_slot, d_item * m)
-    out = np.empty((n, k * s, m), np.float32)
-    for start in range(0, n, _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS)
-        slots = slot[rows].astype(np.float32)
-        items = item[rows].astype(np.float32)
-        worth = (slots.reshape(-1, d_slot) @ table).reshape(len(slots), s, d_item, m)
-        # One product a row serves all slots and draws: (K, Di) @ (Di, S·M).
-        by_slot = worth.transpose(0, 2, 1, 3).reshape(len(slots), d_item, s * m)
-        out[rows] = (items @ by_slot).reshape(len(slots), k * s, m)
-    return out
+    worth = slot @ theta.reshape(item.shape[2], slot.shape[2]).T  # (N, S, Di)
+    scores = item @ worth.transpose(0, 2, 1)  # (N, K, S)
+    return np.asarray(scores.reshape(len(item), item.shape[1] * slot.shape[1]))
 
 
 def pair_variances(item: Array, slot: Array, covariance: Array) -> Array:
@@ -133,11 +143,22 @@ def pair_variances(item: Array, slot: Array, covariance: Array) -> Array:
     n, k, d_item = item.shape
     s, d_slot = slot.shape[1:]
     by_slots = covariance.reshape(d_item, d_slot, d_item, d_slot).transpose(1, 3, 0, 2)
+    form = by_slots.reshape(d_slot**2, d_item**2)
+    out = np.empty((n, k * s))
+    for rows in _chunks(n, 8 * s * (d_item**2 + d_slot**2 + k * d_item)):
+        out[rows] = _variances(item[rows], slot[rows], form)
+    return out
+
+
+def _variances(item: Array, slot: Array, form: Array) -> Array:
+    n, s, d_slot = slot.shape
+    k, d_item = item.shape[1:]
     twice = (slot[..., :, None] * slot[..., None, :]).reshape(n * s, d_slot**2)  # (N·S, Ds²)
     # Seen from one slot, Σ is a form in item features alone: (N, S, Di, Di).
-    form = (twice @ by_slots.reshape(d_slot**2, d_item**2)).reshape(n, s, d_item, d_item)
-    turned = np.matmul(item[:, None], form)  # (N, S, K, Di)
-    variance = (turned * item[:, None]).sum(axis=3).transpose(0, 2, 1).reshape(n, k * s)
+    seen = (twice @ form).reshape(n, s, d_item, d_item)
+    turned = np.matmul(item[:, None], seen)  # (N, S, K, Di)
+    turned *= item[:, None]
+    variance = turned.sum(axis=3).transpose(0, 2, 1).reshape(n, k * s)
     return np.asarray(np.maximum(variance, 0.0))
 
 
@@ -147,7 +168,8 @@ def best_shares(
     """Share of M parameter vectors under which each action is best, (N, A).
 
     Hold is worth 0, a send ``θₘ·ζ + send_value``. Exact ties share a draw equally, so items that
-    no feature tells apart get the same probability whatever their order.
+    no feature tells apart get the same probability whatever their order. Scores are in single
+    precision: shares of draws do not feel the difference, and half the memory is moved.
 
     Parameters
     ----------
@@ -166,38 +188,61 @@ def best_shares(
     cube = theta.astype(np.float32).reshape(m, d_item, d_slot).transpose(2, 0, 1)
     table = cube.reshape(d_slot, m * d_item)  # what an item feature is worth, by slot feature
     shares = np.empty(mask.shape)
-    for start in range(0, len(item), _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS)
+    for rows in _chunks(len(item), 4 * m * mask.shape[1]):
         scores = _scores_of_draws(item[rows], slot[rows], table, m)
-        scores += np.float32(send_value)
-        shares[rows] = _shares_of(scores, mask[rows], n_items=item.shape[1])
+        shares[rows] = _shares_of(scores, mask[rows], send_value, n_slots=slot.shape[1])
     return shares
 
 
-def _scores_of_draws(item: Array, slot: Array, table: NDArray[np.float32], m: int) -> Scores:
+def _scores_of_draws(item: Array, slot: Array, table: Scores, m: int) -> Scores:
     """Scores with slots before items, (n, M, S·K): one product a row, pairs side by side."""
     n, s, d_slot = slot.shape
+    k, d_item = item.shape[1:]
     by_slot = slot.astype(np.float32).reshape(n * s, d_slot) @ table
-    by_slot = by_slot.reshape(n, s, m, -1).transpose(0, 2, 1, 3).reshape(n, m * s, -1)
+    by_slot = by_slot.reshape(n, s, m, d_item).transpose(0, 2, 1, 3).reshape(n, m * s, d_item)
     scores = by_slot @ item.astype(np.float32).transpose(0, 2, 1)
-    return np.asarray(scores.reshape(n, m, -1))
+    return np.asarray(scores.reshape(n, m, s * k))
 
 
-def _shares_of(scores: Scores, mask: NDArray[np.bool_], *, n_items: int) -> Array:
+def _shares_of(
+    scores: Scores, mask: NDArray[np.bool_], send_value: float, *, n_slots: int
+) -> Array:
+    """Shares of draws (n, A); overwrites ``scores``."""
     n, _, n_pairs = scores.shape
-    closed = ~mask[:, 1:].reshape(n, n_items, -1).transpose(0, 2, 1).reshape(n, n_pairs)
+    k = n_pairs // n_slots
+    closed = ~mask[:, 1:].reshape(n, k, n_slots).transpose(0, 2, 1).reshape(n, n_pairs)
     if closed.any():
         scores += np.where(closed, np.float32(-np.inf), np.float32(0.0))[:, None]
-    hold = np.where(mask[:, :1], np.float32(0.0), np.float32(-np.inf))  # (n, 1)
+    # Sends are compared with what they must be worth, instead of all being moved.
+    hold = np.where(mask[:, :1], np.float32(-send_value), np.float32(-np.inf))  # (n, 1)
     best = np.maximum(scores.max(axis=2, initial=-np.inf), hold)  # (n, M)
-    is_best = scores == best[:, :, None]
     holds = hold == best
-    part = (1.0 / (is_best.sum(axis=2) + holds)).astype(np.float32)
-    pairs = np.matmul(part[:, None], is_best.astype(np.float32)).reshape(n, -1, n_items)
+    votes = np.equal(scores, best[:, :, None], out=scores)  # 1 where best, else 0
+    part = np.float32(1.0) / (votes.sum(axis=2) + holds)
+    pairs = np.matmul(part[:, None], votes).reshape(n, n_slots, k).transpose(0, 2, 1)
     total = np.concatenate(
-        [(part * holds).sum(axis=1)[:, None], pairs.transpose(0, 2, 1).reshape(n, n_pairs)], axis=1
+        [(part * holds).sum(axis=1)[:, None], pairs.reshape(n, n_pairs)], axis=1
     ).astype(np.float64)
     return np.asarray(total / total.sum(axis=1, keepdims=True))
+
+
+def _chunks(n_rows: int, bytes_a_row: int) -> list[slice]:
+    """Slices of rows whose intermediate arrays stay in the cache."""
+    step = max(1, _CACHE_BYTES // max(bytes_a_row, 1))
+    return [slice(start, start + step) for start in range(0, n_rows, step)]
+
+
+def _inverse_of_lower(lower: Array) -> Array:
+    """Inverse of a lower triangular matrix by halves: numpy has no triangular solver."""
+    if len(lower) <= _SMALL:
+        return np.asarray(np.linalg.inv(lower))
+    half = len(lower) // 2
+    inverse = np.zeros_like(lower)
+    inverse[:half, :half] = _inverse_of_lower(lower[:half, :half])
+    inverse[half:, half:] = _inverse_of_lower(lower[half:, half:])
+    across = lower[half:, :half] @ inverse[:half, :half]
+    inverse[half:, :half] = -inverse[half:, half:] @ across
+    return inverse
 
 
 def _gram(features: Array, weight: Array) -> Array:

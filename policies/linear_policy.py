@@ -32,7 +32,7 @@ class LinearPolicy:
     shape : PolicyShape
         Lengths of what requests will carry.
     scheme : RewardScheme
-        Components and weights; replace :attr:`scheme` weights at any time.
+        Components and weights; give :attr:`scheme` other weights at any time.
     head : HeadParams
         Prior, noise, forgetting.
     """
@@ -41,10 +41,18 @@ class LinearPolicy:
     cannot: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, shape: PolicyShape, scheme: RewardScheme, *, head: HeadParams) -> None:
-        self.scheme = scheme
         self.head = LinearHead(
             shape.n_context, shape.n_item_features, shape.n_slot_features, scheme, head
         )
+
+    @property
+    def scheme(self) -> RewardScheme:
+        """What a reward is; its weights apply from the next request on."""
+        return self.head.scheme
+
+    @scheme.setter
+    def scheme(self, scheme: RewardScheme) -> None:
+        self.head.reweigh(scheme)
 
     def update(self, feedback: Feedback) -> None:
         """Learn rows seen for the first time."""
@@ -75,13 +83,16 @@ class LinearPolicy:
         base = np.zeros((2, n, n_components))
         uplift = np.zeros((2, n, request.n_actions, n_components))
         n_base, pairs = self.head.n_base, self.head.pair_block()
+        item, slot, spread = (
+            request.item_features,
+            request.slot_features,
+            self.head.pair_covariance(),
+        )
         for row, component in enumerate(self.head.learned):
             base[0, :, component] = base_features @ mean[row, :n_base]
             base[1, :, component] = np.linalg.norm(base_features @ factor[row, :n_base], axis=1)
-            uplift[0, :, 1:, component] = self._pairs(request, mean[row, None, pairs])[..., 0]
-            spread = factor[row, pairs] @ factor[row, pairs].T
-            variance = pair_variances(request.item_features, request.slot_features, spread)
-            uplift[1, :, 1:, component] = np.sqrt(variance)
+            uplift[0, :, 1:, component] = pair_scores(item, slot, mean[row, pairs])
+            uplift[1, :, 1:, component] = np.sqrt(pair_variances(item, slot, spread[row]))
         for component, known in enumerate(self.scheme.components):
             if known.measure == "send":
                 uplift[0, :, 1:, component] = 1.0
@@ -89,24 +100,19 @@ class LinearPolicy:
             base_mean=base[0], base_sd=base[1], uplift_mean=uplift[0], uplift_sd=uplift[1]
         )
 
-    def value_scores(self, request: Request, theta: Array) -> NDArray[np.float32]:
-        """Weighted uplift of every action under M parameter vectors, (N, A, M); 0 for hold.
-
-        Parameters
-        ----------
-        request : Request
-            What to score.
-        theta : ndarray, (M, Di·Ds)
-            Weighted coefficients of ζ.
-        """
-        scores = np.zeros((request.n_rows, request.n_actions, len(theta)), np.float32)
-        scores[:, 1:] = pair_scores(request.item_features, request.slot_features, theta)
-        scores[:, 1:] += np.float32(self.head.send_value())
-        return scores
+    def values(self, request: Request) -> Array:
+        """Weighted mean uplift of every action, (N, A); 0 for hold."""
+        mean, _ = self.head.posterior()
+        theta = self.weights() @ mean[:, self.head.pair_block()]
+        values = np.zeros((request.n_rows, request.n_actions))
+        values[:, 1:] = pair_scores(request.item_features, request.slot_features, theta)
+        values[:, 1:] += self.send_value()
+        return values
 
     def weights(self) -> Array:
         """Weights of the learned components, (R',)."""
         return np.asarray(self.scheme.weights[self.head.learned])
 
-    def _pairs(self, request: Request, theta: Array) -> NDArray[np.float32]:
-        return pair_scores(request.item_features, request.slot_features, theta)
+    def send_value(self) -> float:
+        """Weighted worth of sending as such: costs that are known, not learned."""
+        return sum(c.weight for c in self.scheme.components if c.measure == "send")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bandit.actions import Request
 from bandit.draws import Stream, generator
+from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from policies.linear_head import HeadParams
 from policies.linear_math import best_shares, posterior_draws
@@ -38,6 +39,13 @@ class LinTSParams:
 
     n_draws: int = 32
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.n_draws < 1 or not 0 <= self.scale < np.inf:
+            raise BadInputError(
+                "expected n_draws of at least 1 and a finite scale of at least 0, got "
+                f"{self.n_draws}, {self.scale}"
+            )
 
 
 class LinTS(LinearPolicy):
@@ -64,6 +72,7 @@ class LinTS(LinearPolicy):
     ) -> None:
         super().__init__(shape, scheme, head=head or HeadParams())
         self.params = params or LinTSParams()
+        self._drawn: tuple[int, NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def pmf(self, request: Request, key: int) -> NDArray[np.float64]:
         """Share of posterior draws under which each action is best, (N, A)."""
@@ -72,23 +81,28 @@ class LinTS(LinearPolicy):
             request.item_features,
             request.slot_features,
             self.draws(key),
-            send_value=self.head.send_value(),
+            send_value=self.send_value(),
             mask=request.mask,
         )
 
     def draws(self, key: int) -> NDArray[np.float64]:
         """Weighted coefficients of ζ under M posterior draws, (M, Di·Ds)."""
+        return np.asarray(np.tensordot(self.weights(), self._components(key), axes=1))
+
+    def _components(self, key: int) -> NDArray[np.float64]:
+        """Draws of each component, (R', M, Di·Ds): once a state and key, whatever the weights."""
         mean, factor = self.head.posterior()
-        pairs = self.head.pair_block()
-        rng = generator(key, stream=Stream.POSTERIOR)
-        total = np.zeros((self.params.n_draws, self.head.n_pairs))
-        for row, weight in enumerate(self.weights()):
-            theta = posterior_draws(
-                mean[row],
-                factor[row],
-                scale=self.params.scale,
-                n_draws=self.params.n_draws,
-                rng=rng,
-            )
-            total += weight * theta[:, pairs]
-        return total
+        if self._drawn is None or self._drawn[0] != key or self._drawn[1] is not mean:
+            pairs, params = self.head.pair_block(), self.params
+            rng = generator(key, stream=Stream.POSTERIOR)
+            theta = np.zeros((len(mean), params.n_draws, self.head.n_pairs))
+            for row in range(len(mean)):
+                theta[row] = posterior_draws(
+                    mean[row, pairs],
+                    factor[row, pairs],
+                    scale=params.scale,
+                    n_draws=params.n_draws,
+                    rng=rng,
+                )
+            self._drawn = key, mean, theta
+        return self._drawn[2]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.actions import Request
+from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from policies.exploration import best_action
 from policies.linear_head import HeadParams
@@ -28,6 +29,10 @@ class LinUCBParams:
     """Width of the bound: α standard deviations of the posterior."""
 
     alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha < np.inf:
+            raise BadInputError(f"expected a finite alpha of at least 0, got {self.alpha}")
 
 
 class LinUCB(LinearPolicy):
@@ -59,19 +64,11 @@ class LinUCB(LinearPolicy):
 
     def bounds(self, request: Request) -> NDArray[np.float64]:
         """Upper confidence bound of every action's weighted uplift, (N, A)."""
-        mean, factor = self.head.posterior()
-        pairs = self.head.pair_block()
-        weights = self.weights()
-        bounds = self.value_scores(request, (weights @ mean[:, pairs])[None])[..., 0]
-        variance = np.zeros((request.n_rows, request.n_actions - 1))
-        for row, weight in enumerate(weights):
-            if weight == 0 or self.params.alpha == 0:
-                continue
-            spread = factor[row, pairs] @ factor[row, pairs].T
-            variance += weight**2 * pair_variances(
-                request.item_features, request.slot_features, spread
-            )
-        width = self.params.alpha * np.sqrt(variance)
-        total = bounds.astype(np.float64)
-        total[:, 1:] += width
-        return total
+        bounds = self.values(request)
+        if self.params.alpha == 0:
+            return bounds
+        # Components are independent, so the variance of their weighted sum is a sum as well.
+        spread = np.tensordot(self.weights() ** 2, self.head.pair_covariance(), axes=1)
+        variance = pair_variances(request.item_features, request.slot_features, spread)
+        bounds[:, 1:] += self.params.alpha * np.sqrt(variance)
+        return bounds

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from bandit.actions import Request
+from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
 from policies.igw import InverseGap, InverseGapParams
 from policies.shape import PolicyShape
@@ -38,7 +40,7 @@ def test_probabilities_follow_the_formula_and_its_schedule(
     rows = np.arange(2)
     expected[rows, best] = 0.0
     expected[rows, best] = 1 - expected.sum(axis=1)
-    np.testing.assert_allclose(policy.pmf(asked, key=0), expected, rtol=1e-5)
+    np.testing.assert_allclose(policy.pmf(asked, key=0), expected, rtol=1e-9)
 
 
 def test_it_grows_greedier_as_it_learns(
@@ -58,3 +60,42 @@ def test_it_grows_greedier_as_it_learns(
         best.append(policy.pmf(asked, key=0).max(axis=1).mean())
     assert best == sorted(best)
     assert policy.n_learned == 10 + 40 + 160 + 640
+
+
+def test_actions_that_are_masked_do_not_make_it_greedier(
+    request_of: Callable[..., Request],
+    feedback_of: Callable[..., Feedback],
+    small_shape: PolicyShape,
+    hits: RewardScheme,
+) -> None:
+    """A short list padded with masked items gives the pmf of the short list."""
+    policy = InverseGap(small_shape, hits)
+    policy.update(feedback_of(small_shape, 30, hits))
+    mask = np.ones((3, 21), np.bool_)
+    mask[:, 9:] = False
+    padded = request_of(small_shape, 3, mask=mask)
+    short = replace(
+        padded,
+        items=padded.items[:, :2],
+        item_features=padded.item_features[:, :2],
+        reasons=padded.reasons[:, :9],
+    )
+    np.testing.assert_allclose(policy.pmf(padded, key=0)[:, :9], policy.pmf(short, key=0))
+
+
+@pytest.mark.parametrize("scale", [-1.0, np.nan, np.inf])
+def test_an_impossible_schedule_is_refused(scale: float) -> None:
+    with pytest.raises(BadInputError, match="expected a finite scale of at least 0"):
+        InverseGapParams(scale=scale)
+
+
+def test_a_state_without_its_count_is_refused_and_changes_nothing(
+    feedback_of: Callable[..., Feedback], small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    policy, other = InverseGap(small_shape, hits), InverseGap(small_shape, hits)
+    other.update(feedback_of(small_shape, 30, hits))
+    state = dict(other.state())
+    del state["n_learned"]
+    with pytest.raises(BadInputError, match=r"got none called \['n_learned'\]"):
+        policy.load(state)
+    assert policy.head.moment.sum() == 0.0

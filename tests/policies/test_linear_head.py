@@ -124,6 +124,111 @@ def test_learning_an_open_row_twice_is_refused_and_changes_nothing(
         np.testing.assert_array_equal(array, before[name], err_msg=name)
 
 
+def test_the_final_value_of_an_open_row_comes_as_a_revision_or_not_at_all(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    """Learned again it would count twice; so would an id that stands twice in a batch."""
+    head = _head(small_shape, two_parts)
+    final = feedback_of(small_shape, 3, two_parts)
+    head.learn(replace(final, maturity=np.full((3, 3), 0.5)))
+    before = head.state()
+    with pytest.raises(StateError, match="got an id twice: call revise"):
+        head.learn(final)
+    twice = _rows(feedback_of(small_shape, 3, two_parts, first_id=10), np.array([0, 0]))  # type: ignore[arg-type]
+    with pytest.raises(StateError, match="got an id twice"):
+        head.learn(twice)
+    for name, array in head.state().items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
+def test_a_row_that_would_drown_the_others_is_refused(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    """An amount in the place of a share: 1e7 beside features of size one."""
+    head = _head(small_shape, two_parts)
+    bad = feedback_of(small_shape, 5, two_parts)
+    bad.context[2, 1] = -1e7
+    with pytest.raises(BadInputError, match=r"at most 1e\+06 in size, got 1e\+07"):
+        head.learn(bad)
+    bad = feedback_of(small_shape, 5, two_parts)
+    bad.item_features[2], bad.slot_features[2] = 1e4, 1e4
+    with pytest.raises(BadInputError, match=r"at most 1e\+06 in size, got 1e\+08"):
+        head.learn(bad)
+    assert head.n_seen.sum() == 0.0
+
+
+def test_the_posterior_that_is_kept_is_the_one_of_today(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    """After everything that can move it, it equals that of a head that has just been loaded."""
+    head = _head(small_shape, two_parts)
+    feedback = feedback_of(small_shape, 20, two_parts, maturity=np.full((20, 3), 0.5))
+    changes = [
+        lambda: head.learn(feedback),
+        lambda: head.revise(replace(feedback, maturity=np.full((20, 3), 0.8))),
+        lambda: head.absorb(np.eye(12), np.ones((2, 12))),
+        lambda: head.rotate(_rotation(3, 1), 0.5),
+        lambda: head.load(_head(small_shape, two_parts).state()),
+    ]
+    for change in changes:
+        before = head.posterior()[1], head.pair_covariance()
+        change()
+        loaded = _head(small_shape, two_parts)
+        loaded.load(head.state())
+        after = head.posterior()[1], head.pair_covariance()
+        for old, new, wanted in zip(
+            before, after, (loaded.posterior()[1], loaded.pair_covariance()), strict=True
+        ):
+            assert (old != new).any()
+            np.testing.assert_array_equal(new, wanted)
+    assert head.posterior()[0] is head.posterior()[0]
+    with pytest.raises(ValueError, match="read-only"):
+        head.posterior()[0][0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("basis", "kept", "message"),
+    [
+        (np.eye(2), 1.0, r"expected basis of shape \(3, 3\), got \(2, 2\)"),
+        (2.0 * np.eye(3), 1.0, "expected an orthogonal basis"),
+        (np.eye(3), 0.0, r"expected kept in \(0, 1\], got 0.0"),
+        (np.eye(3), 1.5, r"expected kept in \(0, 1\], got 1.5"),
+        (np.eye(3), np.nan, r"expected kept in \(0, 1\], got nan"),
+    ],
+)
+def test_a_turn_that_is_none_is_refused(
+    basis: np.ndarray,
+    kept: float,
+    message: str,
+    small_shape: PolicyShape,
+    two_parts: RewardScheme,
+) -> None:
+    with pytest.raises(BadInputError, match=message):
+        _head(small_shape, two_parts).rotate(basis, kept)
+
+
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(
+    feedback_of: FeedbackOf,
+    small_shape: PolicyShape,
+    two_parts: RewardScheme,
+    hits: RewardScheme,
+) -> None:
+    head = _head(small_shape, two_parts)
+    head.learn(feedback_of(small_shape, 5, two_parts, maturity=np.full((5, 3), 0.5)))
+    before = head.state()
+    short = dict(before) | {"open.context": before["open.context"][:3]}
+    lacking = {name: array for name, array in before.items() if name != "open.slot"}
+    for state, message in (
+        (_head(small_shape, hits).state(), "expected saved precision of shape"),
+        (short, "expected saved open.context of shape"),
+        (lacking, r"got none called \['open.slot'\]"),
+    ):
+        with pytest.raises(BadInputError, match=message):
+            head.load(state)
+        for name, array in head.state().items():
+            np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
 @pytest.mark.parametrize("name", ["context", "item_features", "slot_features", "components"])
 def test_feedback_that_is_not_finite_is_refused_and_changes_nothing(
     name: str, feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
@@ -204,8 +309,14 @@ def test_warm_start_moments_equal_learned_rows(
         zeta.T @ zeta + 2.0 * np.eye(zeta.shape[1]), zeta.T @ feedback.components[:, 0]
     )
     np.testing.assert_allclose(mean, ridge, rtol=1e-10, atol=1e-12)
-    with pytest.raises(BadShapeError, match="expected moments of 12 pair features"):
-        head.absorb(np.eye(5), np.ones((1, 5)))
+    for precision, moment, message in (
+        (np.eye(5), np.ones((1, 12)), r"expected precision of shape \(12, 12\), got \(5, 5\)"),
+        (np.eye(12), np.ones((2, 12)), r"expected moment of shape \(1, 12\), got \(2, 12\)"),
+        (np.eye(12), np.full((1, 12), np.nan), "expected finite moments"),
+    ):
+        with pytest.raises(BadInputError, match=message):
+            head.absorb(precision, moment)
+    np.testing.assert_array_equal(head.posterior()[0][0, head.pair_block()], mean)
 
 
 def test_more_rows_than_a_chunk_are_learned_alike(
@@ -253,6 +364,9 @@ def test_doubling_the_base_leaves_the_uplift_inside_its_interval(
         {"forget": 0.0},
         {"forget": 1.5},
         {"noise_rows": 0.0},
+        {"prior_precision": np.inf},
+        {"noise_sd": np.nan},
+        {"noise_rows": np.nan},
     ],
 )
 def test_impossible_parameters_are_refused(bad: dict[str, float]) -> None:
@@ -278,6 +392,26 @@ def test_the_noise_is_learned_from_residuals(
     fitted = np.concatenate([psi, pair.reshape(5_000, -1)], axis=1) @ mean[0]
     slow = ((target[:, 0] - fitted) ** 2).sum() + (mean[0] ** 2).sum()
     assert head.noise_sd(mean)[0] == pytest.approx(np.sqrt(slow / 5_000), rel=1e-6)
+
+
+def test_the_noise_is_that_of_a_normal_inverse_gamma_fed_row_by_row(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    """The textbook recursion, one row at a time: a += 1/2, b += error² / (2 · its variance)."""
+    made = feedback_of(small_shape, 60, hits)
+    head = _head(small_shape, hits, HeadParams(prior_precision=2.0, noise_sd=0.5, noise_rows=3.0))
+    head.learn(made)
+    psi = np.concatenate([np.ones((60, 1)), made.context], axis=1)
+    pair = (made.item_features[:, :, None] * made.slot_features[:, None, :]).reshape(60, -1)
+    shape, rate = 3.0 / 2, 3.0 * 0.25 / 2
+    mean, spread = np.zeros(16), np.eye(16) / 2.0
+    for row, y in zip(np.concatenate([psi, pair], axis=1), made.components[:, 0], strict=True):
+        error, variance = y - row @ mean, 1.0 + row @ spread @ row
+        gain = spread @ row / variance
+        mean, spread = mean + gain * error, spread - np.outer(gain, row @ spread)
+        shape, rate = shape + 0.5, rate + error**2 / (2 * variance)
+    np.testing.assert_allclose(head.posterior()[0][0], mean, rtol=1e-10, atol=1e-12)
+    assert head.noise_sd(head.posterior()[0])[0] == pytest.approx(np.sqrt(rate / shape), rel=1e-12)
 
 
 def test_a_guess_of_infinite_worth_stays(

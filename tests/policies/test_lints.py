@@ -132,6 +132,55 @@ def test_a_dear_send_makes_it_hold(
     np.testing.assert_array_equal(policy.pmf(request_of(small_shape, 5), key=1)[:, 0], 1.0)
 
 
+def test_a_send_that_grows_dear_later_makes_it_hold(
+    request_of: RequestOf,
+    feedback_of: FeedbackOf,
+    small_shape: PolicyShape,
+    two_parts: RewardScheme,
+) -> None:
+    """Known costs are weights like the others: they apply late, without a reset."""
+    policy = LinTS(small_shape, two_parts)
+    policy.update(feedback_of(small_shape, 50, two_parts))
+    asked = request_of(small_shape, 5)
+    assert (policy.pmf(asked, key=1)[:, 0] < 0.5).all()
+    parts = two_parts.components
+    policy.scheme = replace(
+        two_parts, components=(parts[0], replace(parts[1], weight=-1e4), parts[2])
+    )
+    np.testing.assert_array_equal(policy.pmf(asked, key=1)[:, 0], 1.0)
+    policy.update(feedback_of(small_shape, 5, two_parts, first_id=100))
+
+
+def test_a_scheme_of_other_components_is_refused(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme, hits: RewardScheme
+) -> None:
+    policy = LinTS(small_shape, two_parts)
+    with pytest.raises(BadInputError, match="components of scheme 'two parts', at any weights"):
+        policy.scheme = hits
+    turned = replace(two_parts, components=two_parts.components[::-1])
+    with pytest.raises(BadInputError, match="other components need a policy of their own"):
+        policy.update(feedback_of(small_shape, 5, turned))
+
+
+def test_draws_are_made_once_a_state_and_key(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    """Kept draws equal those of a policy that never kept any, through learning and new keys."""
+    policy = LinTS(small_shape, hits)
+    for batch, key in ((0, 5), (0, 5), (0, 6), (1, 6), (1, 5)):
+        if batch == 1:
+            policy.update(feedback_of(small_shape, 20, hits, first_id=20))
+        other = LinTS(small_shape, hits)
+        other.load(policy.state())
+        np.testing.assert_array_equal(policy.draws(key), other.draws(key))
+
+
+@pytest.mark.parametrize("bad", [{"n_draws": 0}, {"scale": -0.1}, {"scale": np.nan}])
+def test_impossible_draws_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(BadInputError, match="expected n_draws of at least 1 and a finite scale"):
+        LinTSParams(**bad)  # type: ignore[arg-type]
+
+
 def test_estimates_equal_the_posterior_worked_densely(
     request_of: RequestOf,
     feedback_of: FeedbackOf,
@@ -153,10 +202,10 @@ def test_estimates_equal_the_posterior_worked_densely(
         base_var = np.einsum("np,pq,nq->n", psi, cov[:n_base, :n_base], psi)
         np.testing.assert_allclose(guess.base_sd[:, position], np.sqrt(base_var))
         np.testing.assert_allclose(
-            guess.uplift_mean[:, 1:, position], zeta @ mean[n_base:], atol=2e-5
+            guess.uplift_mean[:, 1:, position], zeta @ mean[n_base:], rtol=1e-10, atol=1e-12
         )
         var = np.einsum("nap,pq,naq->na", zeta, cov[n_base:, n_base:], zeta)
-        np.testing.assert_allclose(guess.uplift_sd[:, 1:, position], np.sqrt(var), atol=2e-5)
+        np.testing.assert_allclose(guess.uplift_sd[:, 1:, position], np.sqrt(var), rtol=1e-9)
     np.testing.assert_array_equal(guess.uplift_mean[:, 1:, 1], 1.0)
     np.testing.assert_array_equal(guess.uplift_mean[:, 0], 0.0)
     np.testing.assert_array_equal(guess.uplift_sd[:, 0], 0.0)

@@ -1,0 +1,108 @@
+"""What comes to a learning policy is looked at here, before anything is changed.
+
+Requests, feedback, schemes and saved states enter; nothing leaves, or an error that says what
+was expected, what came and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.actions import Request
+from bandit.errors import BadInputError, BadShapeError, expect_shape
+from bandit.outcomes import Feedback, RewardScheme
+
+__all__ = ["check_feedback", "check_request", "check_scheme", "check_state"]
+
+Lengths = tuple[int, int, int]
+_NAMES = ("context", "item_features", "slot_features")
+# A row of that size weighs 1e12: beside it what other rows taught is known to 1e-4.
+_LARGEST = 1e6
+
+
+def check_request(request: Request, lengths: Lengths) -> None:
+    """Raise :class:`BadInputError` unless features have these lengths and are finite.
+
+    Parameters
+    ----------
+    request : Request
+        What is asked.
+    lengths : three ints
+        D, Di and Ds that the policy was made for.
+    """
+    got = tuple(getattr(request, name).shape[-1] for name in _NAMES)
+    if got != lengths:
+        raise BadShapeError(
+            f"expected {lengths} context, item and slot features, got {got}: was the policy "
+            "made for another encoder or another candidate generator?"
+        )
+    for name in _NAMES:
+        if not np.isfinite(getattr(request, name)).all():
+            raise BadInputError(f"expected finite {name}, got NaN or infinity")
+
+
+def check_feedback(feedback: Feedback, lengths: Lengths) -> None:
+    """Raise :class:`BadInputError` unless features fit and no row could drown the others.
+
+    Parameters
+    ----------
+    feedback : Feedback
+        What is to be learned for the first time.
+    lengths : three ints
+        D, Di and Ds that the policy was made for.
+    """
+    sizes = []
+    for name, length in zip(_NAMES, lengths, strict=True):
+        features = getattr(feedback, name)
+        if features.shape[1] != length:
+            raise BadShapeError(
+                f"expected feedback with {length} {name}, got {features.shape[1]}: was it "
+                "logged under another encoder?"
+            )
+        if not np.isfinite(features).all():
+            raise BadInputError(f"expected finite {name} in feedback, got NaN or infinity")
+        sizes.append(np.abs(features).max(axis=1, initial=0.0))
+    context, item, slot = sizes
+    largest = max(context.max(initial=0.0), (item * slot).max(initial=0.0))
+    if largest > _LARGEST:
+        raise BadInputError(
+            f"expected features (context, and item by slot) of at most {_LARGEST:g} in size, "
+            f"got {largest:g}: such a row drowns what others taught; scale features to about 1"
+        )
+
+
+def check_scheme(scheme: RewardScheme, ours: RewardScheme) -> None:
+    """Raise :class:`BadInputError` unless two schemes differ by their weights only."""
+    if scheme is ours:
+        return
+    one, other = ([replace(c, weight=0.0) for c in s.components] for s in (scheme, ours))
+    if one != other:
+        raise BadInputError(
+            f"expected the components of scheme {ours.name!r}, at any weights, got those of "
+            f"{scheme.name!r}: other components need a policy of their own"
+        )
+
+
+def check_state(state: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise :class:`BadInputError` unless a saved state has these arrays, in these shapes.
+
+    Parameters
+    ----------
+    state : mapping
+        What ``Policy.state()`` once returned.
+    shapes : mapping
+        The expected shape of each array by its name; −1 matches any length.
+    """
+    missing = sorted(set(shapes) - set(state))
+    if missing:
+        raise BadInputError(
+            f"expected a saved state with {sorted(shapes)}, got none called {missing}: was it "
+            "saved by another policy or another version?"
+        )
+    for name, shape in shapes.items():
+        expect_shape(f"saved {name}", state[name], shape, "was it saved by another policy?")
