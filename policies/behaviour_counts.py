@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.errors import BadInputError, BadShapeError
+from policies.checks import check_state
 
 __all__ = ["BehaviourCounts", "CountParams"]
 
@@ -42,7 +43,7 @@ class CountParams:
     is_static: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.shrink_item, self.shrink_slot, self.half_life) <= 0:
+        if not all(value > 0 for value in (self.shrink_item, self.shrink_slot, self.half_life)):
             raise BadInputError(
                 "expected shrinkage and half-life above 0, got "
                 f"{self.shrink_item}, {self.shrink_slot}, {self.half_life}"
@@ -84,16 +85,22 @@ class BehaviourCounts:
         slot_user: NDArray[np.int64],
         slot: NDArray[np.int64],
     ) -> None:
-        """Take one period (a day): distinct (user, item) and (user, slot) pairs that occurred."""
+        """Take one period (a day): which (user, item) and (user, slot) pairs occurred.
+
+        A pair counts once a period, however often it is named; a user of either kind of pair
+        was active.
+        """
+        buyer, bought = self._pairs("item", item_user, item, self.n_items)
+        visitor, visited = self._pairs("slot", slot_user, slot, self.n_slots)
         if self.is_frozen:
             return
         fade = 0.5 ** (1.0 / self.params.half_life)
         self.by_item *= fade
         self.by_slot *= fade
         self.active *= fade
-        np.add.at(self.by_item, (item_user, item), 1.0)
-        np.add.at(self.by_slot, (slot_user, slot), 1.0)
-        self.active[np.unique(slot_user)] += 1.0
+        self.by_item[buyer, bought] += 1.0
+        self.by_slot[visitor, visited] += 1.0
+        self.active[np.union1d(buyer, visitor)] += 1.0
         self.periods = self.periods * fade + 1.0
 
     def freeze(self) -> None:
@@ -103,7 +110,7 @@ class BehaviourCounts:
     def item_rates(self, user: NDArray[np.int64]) -> Array:
         """P(item | user active in a period), (N, K)."""
         kappa = self.params.shrink_item
-        population = self.by_item.sum(axis=0) / max(self.active.sum(), 1.0)
+        population, _ = self.population()
         return np.asarray(
             (self.by_item[user] + kappa * population) / (self.active[user] + kappa)[:, None]
         )
@@ -111,14 +118,14 @@ class BehaviourCounts:
     def slot_rates(self, user: NDArray[np.int64]) -> Array:
         """P(user active in slot of a period), (N, S)."""
         kappa = self.params.shrink_slot
-        population = self.by_slot.sum(axis=0) / max(self.periods * self.n_users, 1.0)
+        _, population = self.population()
         return np.asarray((self.by_slot[user] + kappa * population) / (self.periods + kappa))
 
     def population(self) -> tuple[Array, Array]:
-        """Rates of the whole population: items (K,) and slots (S,)."""
-        items = self.by_item.sum(axis=0) / max(self.active.sum(), 1.0)
-        slots = self.by_slot.sum(axis=0) / max(self.periods * self.n_users, 1.0)
-        return np.asarray(items), np.asarray(slots)
+        """Rates of the whole population, zero before anything: items (K,) and slots (S,)."""
+        items, slots = self.by_item.sum(axis=0), self.by_slot.sum(axis=0)
+        active, periods = self.active.sum(), self.periods * self.n_users
+        return items / (active if active > 0 else 1.0), slots / (periods if periods > 0 else 1.0)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return a copy of the counts, as named arrays."""
@@ -132,12 +139,23 @@ class BehaviourCounts:
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore what :meth:`state` returned."""
-        if state["by_item"].shape != self.by_item.shape:
-            raise BadShapeError(
-                f"expected counts of shape {self.by_item.shape}, got {state['by_item'].shape}"
-            )
+        shapes = {name: getattr(self, name).shape for name in ("by_item", "by_slot", "active")}
+        check_state(state, shapes | {"periods": (), "is_frozen": ()})
         self.by_item = np.array(state["by_item"], np.float64)
         self.by_slot = np.array(state["by_slot"], np.float64)
         self.active = np.array(state["active"], np.float64)
         self.periods = float(state["periods"])
         self.is_frozen = bool(state["is_frozen"])
+
+    def _pairs(
+        self, name: str, user: NDArray[np.int64], code: NDArray[np.int64], n_codes: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Users and codes of distinct pairs, checked."""
+        if user.shape != code.shape:
+            raise BadShapeError(f"expected a user for each {name}, got {user.shape}, {code.shape}")
+        for what, codes, limit in (("user", user, self.n_users), (name, code, n_codes)):
+            if codes.size and (codes.min() < 0 or codes.max() >= limit):
+                raise BadInputError(
+                    f"expected {what} codes in [0, {limit}), got {codes.min()} to {codes.max()}"
+                )
+        return np.divmod(np.unique(user * n_codes + code), n_codes)

@@ -123,8 +123,13 @@ class CountPolicy:
         return request.user, request.items
 
     def _learned(self) -> int:
-        measures = [component.measure for component in self.scheme.components]
-        return next(i for i, measure in enumerate(measures) if measure != "send")
+        for position, component in enumerate(self.scheme.components):
+            if component.measure != "send":
+                return position
+        raise BadInputError(
+            f"expected a component of scheme {self.scheme.name!r} that rates could stand for, got "
+            "costs of sending only"
+        )
 
     def _worth(self) -> float:
         return float(self.scheme.weights[self._learned()])

@@ -182,11 +182,69 @@ def test_codes_out_of_range_are_refused(
 
 def test_a_state_of_other_users_is_refused() -> None:
     counts, other = (BehaviourCounts(n, 2, 2, CountParams()) for n in (3, 4))
-    with pytest.raises(BadShapeError, match=r"expected counts of shape \(3, 2\), got \(4, 2\)"):
+    with pytest.raises(BadShapeError, match=r"saved by_item of shape \(3, 2\), got \(4, 2\)"):
         counts.load(other.state())
+    with pytest.raises(BadInputError, match=r"got none called \['active'\]"):
+        counts.load({name: array for name, array in counts.state().items() if name != "active"})
 
 
-@pytest.mark.parametrize("bad", [{"shrink_item": 0.0}, {"shrink_slot": -1.0}, {"half_life": 0.0}])
+def test_behaviour_out_of_range_is_refused_and_changes_nothing() -> None:
+    """A user code of −1 would count for the last user."""
+    counts = BehaviourCounts(3, 2, 2, CountParams(half_life=1.0))
+    _four_periods(counts)
+    before = counts.state()
+    for items, slots, message in (
+        ([[-1, 0]], [[0, 0]], r"expected user codes in \[0, 3\), got -1 to -1"),
+        ([[0, 5]], [[0, 0]], r"expected item codes in \[0, 2\), got 5 to 5"),
+        ([[0, 0]], [[0, 0], [1, 2]], r"expected slot codes in \[0, 2\), got 0 to 2"),
+    ):
+        with pytest.raises(BadInputError, match=message):
+            _observe(counts, items, slots)
+    with pytest.raises(BadShapeError, match="expected a user for each item"):
+        counts.observe(
+            item_user=np.arange(2), item=np.arange(1), slot_user=np.arange(1), slot=np.arange(1)
+        )
+    for name, array in counts.state().items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
+def test_a_pair_counts_once_a_period_and_its_user_was_active() -> None:
+    """Named twice, and a purchase of user 1 whose slot nobody knows: rates stay rates."""
+    counts = BehaviourCounts(3, 2, 2, CountParams())
+    _observe(counts, [[0, 0], [0, 0], [1, 1]], [[0, 1], [0, 1]])
+    np.testing.assert_array_equal(counts.by_item, [[1, 0], [0, 1], [0, 0]])
+    np.testing.assert_array_equal(counts.by_slot, [[0, 1], [0, 0], [0, 0]])
+    np.testing.assert_array_equal(counts.active, [1, 1, 0])
+    np.testing.assert_allclose(counts.population()[0], [0.5, 0.5])
+
+
+def test_the_populations_rate_is_one_of_those_active_however_few_they_are() -> None:
+    """One purchase by one active user, two quiet periods at half-life 1: still 1 in 1."""
+    counts = BehaviourCounts(3, 2, 2, CountParams(half_life=1.0))
+    _observe(counts, [[0, 0]], [[0, 0]])
+    for _ in range(2):
+        _observe(counts, [], [])
+    items, slots = counts.population()
+    np.testing.assert_allclose(items, [1.0, 0.0])
+    np.testing.assert_allclose(slots, [0.25 / (1.75 * 3), 0.0])
+
+
+def test_a_scheme_of_costs_alone_cannot_be_ranked_by_rates(request_of: RequestOf) -> None:
+    costs = replace(_COSTLY, components=_COSTLY.components[:1])
+    with pytest.raises(BadInputError, match="got costs of sending only"):
+        Counts(_SHAPE, costs).pmf(_asked(request_of), key=0)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"shrink_item": 0.0},
+        {"shrink_slot": -1.0},
+        {"half_life": 0.0},
+        {"shrink_slot": np.nan},
+        {"half_life": np.nan},
+    ],
+)
 def test_impossible_parameters_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(BadInputError, match="expected shrinkage and half-life above 0"):
         CountParams(**bad)  # type: ignore[arg-type]
