@@ -46,7 +46,9 @@ class CountPolicy:
     cannot: ClassVar[Mapping[str, str]] = {
         "learns_identity": "counts see users, items and slots, not the context",
         "beats_uniform_on_tiny": "counts learn from behaviour, and tiny shows feedback only",
+        "permutes_slots": "counts know a slot by its position",
         "refuses_nan": "counts read no features",
+        "turns_with_the_encoder": "counts read no context",
     }
 
     def __init__(

@@ -25,6 +25,7 @@ _NOTHING_LEARNED = {
     "learns_identity": "nothing is learned by design",
     "beats_uniform_on_tiny": "nothing is learned by design",
     "refuses_nan": "no features are read",
+    "turns_with_the_encoder": "no context is read",
 }
 
 
@@ -32,7 +33,9 @@ class RandomEligible:
     """Every unmasked action with the same probability."""
 
     policy_id = "random"
-    cannot: ClassVar[Mapping[str, str]] = _NOTHING_LEARNED
+    cannot: ClassVar[Mapping[str, str]] = _NOTHING_LEARNED | {
+        "holds_when_sends_are_dear": "nothing is weighed by design"
+    }
 
     def __init__(self, shape: PolicyShape, scheme: RewardScheme) -> None:
         self.scheme = scheme
@@ -66,6 +69,7 @@ class NeverSend(RandomEligible):
     """Hold, or where holding is masked an even choice among what is left."""
 
     policy_id = "never_send"
+    cannot: ClassVar[Mapping[str, str]] = _NOTHING_LEARNED
 
     def pmf(self, request: Request, key: int) -> Array:
         """All mass on hold where it may be taken, (N, A)."""

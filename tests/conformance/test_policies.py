@@ -21,7 +21,14 @@ from bandit.errors import BadInputError
 from bandit.floor import check_pmf
 from bandit.protocols import Policy
 
-LAWS = {"learns_identity", "beats_uniform_on_tiny", "refuses_nan"}
+LAWS = {
+    "beats_uniform_on_tiny",
+    "holds_when_sends_are_dear",
+    "learns_identity",
+    "permutes_slots",
+    "refuses_nan",
+    "turns_with_the_encoder",
+}
 """Laws that a policy may declare it cannot meet; all others bind everyone."""
 
 
@@ -80,6 +87,97 @@ def test_permuting_items_permutes_the_pmf(case: Any, bench: Any) -> None:
         reasons=asked.reasons[:, columns],
     )
     np.testing.assert_allclose(policy.pmf(turned, 9), policy.pmf(asked, 9)[:, columns], atol=1e-6)
+
+
+def test_permuting_slots_permutes_the_pmf(case: Any, bench: Any) -> None:
+    policy = case.taught()
+    rng = np.random.default_rng(2)
+    mask = rng.random((30, 21)) < 0.7
+    mask[:, 0] = True
+    asked = bench.request_of(case.shape, 30, mask=mask)
+    order = rng.permutation(4)
+    columns = np.concatenate(
+        [[0], action_of(np.arange(5)[:, None], order[None, :], n_slots=4).ravel()]
+    )
+    turned = replace(
+        asked,
+        slot_features=asked.slot_features[:, order],
+        grid=replace(
+            asked.grid, start_ms=asked.grid.start_ms[:, order], end_ms=asked.grid.end_ms[:, order]
+        ),
+        reasons=asked.reasons[:, columns],
+    )
+    difference = np.abs(policy.pmf(turned, 9) - policy.pmf(asked, 9)[:, columns]).max()
+    _obeys(case, "permutes_slots", is_met=difference <= 1e-6)
+
+
+def test_masked_padding_changes_nothing(case: Any, bench: Any) -> None:
+    """A short list of two, and the same two among five of which three are masked."""
+    policy = case.taught()
+    mask = np.ones((30, 21), np.bool_)
+    mask[:, 9:] = False
+    padded = bench.request_of(case.shape, 30, mask=mask)
+    short = replace(
+        padded,
+        items=padded.items[:, :2],
+        item_features=padded.item_features[:, :2],
+        reasons=padded.reasons[:, :9],
+    )
+    np.testing.assert_allclose(policy.pmf(padded, 9)[:, :9], policy.pmf(short, 9), atol=1e-6)
+
+
+def test_an_empty_short_list_is_held(case: Any, bench: Any) -> None:
+    asked = bench.request_of(case.shape, 3)
+    nothing = replace(
+        asked,
+        items=asked.items[:, :0],
+        item_features=asked.item_features[:, :0],
+        reasons=asked.reasons[:, :1],
+    )
+    policy = case.taught()
+    np.testing.assert_array_equal(policy.pmf(nothing, 9), np.ones((3, 1)))
+    assert policy.estimate(nothing).uplift_mean.shape == (3, 1, 3)
+
+
+def test_weights_apply_late(case: Any, bench: Any) -> None:
+    """Messages that cost 1e6 from now on are held, whatever was learned before."""
+    policy = case.taught()
+    hit, message, click = bench.scheme.components
+    dear = replace(bench.scheme, components=(hit, replace(message, weight=-1e6), click))
+    policy.scheme = dear
+    holds = policy.pmf(bench.request_of(case.shape, 20), 9)[:, 0]
+    _obeys(case, "holds_when_sends_are_dear", is_met=(holds > 0.99).all())
+    policy.scheme = bench.scheme
+    asked = bench.request_of(case.shape, 20)
+    assert policy.pmf(asked, 9).tobytes() == case.taught().pmf(asked, 9).tobytes()
+
+
+def test_it_turns_with_the_encoder(case: Any, bench: Any) -> None:
+    """The same estimates in the new basis, also from a saved state; revision stays exact."""
+    policy, resumed = case.taught(), case.fresh()
+    assert hasattr(policy, "rotate") == (case.cannot("turns_with_the_encoder") is None)
+    if not hasattr(policy, "rotate"):
+        return
+    early = bench.feedback_of(case.shape, 20, seed=3, first_id=100, share=0.5)
+    policy.update(early)
+    resumed.load(policy.state())
+    asked = bench.request_of(case.shape, 10)
+    before = policy.estimate(asked)
+    basis, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))
+    for one in (policy, resumed):
+        one.rotate(basis, 1.0)
+    assert _bytes(resumed.state()) == _bytes(policy.state())
+    after = policy.estimate(replace(asked, context=asked.context @ basis.T))
+    for name in ("base_mean", "base_sd", "uplift_mean", "uplift_sd"):
+        np.testing.assert_allclose(
+            getattr(after, name), getattr(before, name), rtol=1e-9, atol=1e-10
+        )
+    final = replace(early, maturity=np.ones_like(early.maturity))
+    policy.revise(final)
+    once = case.taught()
+    once.update(final)
+    once.rotate(basis, 1.0)
+    _assert_close(policy.state(), once.state())
 
 
 def test_twin_items_get_the_same_probability(case: Any, bench: Any) -> None:

@@ -30,7 +30,7 @@ def test_every_id_builds_a_policy_of_that_id(small_shape: PolicyShape, hits: Rew
 def test_every_policy_class_is_listed() -> None:
     """Found by walking the package: a class with a ``pmf`` that no entry builds would escape."""
     found = set()
-    for module in pkgutil.iter_modules(house.__path__, "policies."):
+    for module in pkgutil.walk_packages(house.__path__, "policies."):
         for _, cls in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if cls.__module__.startswith("policies.") and hasattr(cls, "pmf"):
                 found.add(cls)
