@@ -40,21 +40,23 @@ def best_action(scores: Scores, mask: Mask) -> NDArray[np.float64]:
 
 
 def epsilon_greedy(scores: Scores, mask: Mask, *, epsilon: float) -> NDArray[np.float64]:
-    """Mix the best action with a uniform choice.
+    """Mix the best action with a uniform choice, at probability ``epsilon``.
 
     Examples
     --------
     >>> epsilon_greedy(np.array([[0.0, 0.0, 1.0, 0.0]]), np.ones((1, 4), bool), epsilon=0.4)
     array([[0.1, 0.1, 0.7, 0.1]])
     """
+    if not 0 <= epsilon <= 1:
+        raise BadInputError(f"expected epsilon in [0, 1], got {epsilon}")
     return np.asarray((1 - epsilon) * best_action(scores, mask) + epsilon * uniform(mask))
 
 
 def softmax(scores: Scores, mask: Mask, *, inverse_temperature: float) -> NDArray[np.float64]:
     """Probabilities proportional to ``exp(inverse_temperature · score)``."""
-    if inverse_temperature < 0:
+    if not 0 <= inverse_temperature < np.inf:
         raise BadInputError(
-            f"expected inverse_temperature of at least 0, got {inverse_temperature}"
+            f"expected a finite inverse_temperature of at least 0, got {inverse_temperature}"
         )
     visible = _visible(scores, mask)
     gap = np.where(mask, visible.max(axis=1, keepdims=True) - visible, 0.0)
@@ -74,12 +76,16 @@ def inverse_gap(
         raise BadInputError(f"expected gamma of at least 0, got {np.min(gamma)}")
     visible = _visible(scores, mask)
     best = visible.max(axis=1, keepdims=True)
-    is_best = (visible == best) & mask
-    n_actions = mask.sum(axis=1, keepdims=True)
-    gap = np.where(mask, best - visible, 0.0)
-    away = np.where(mask & ~is_best, 1.0 / (n_actions + gamma * gap), 0.0)
+    is_best = visible == best
+    # One array all the way: short lists × slots × rows make it large.
+    away = np.subtract(best, visible, out=visible)
+    away[~mask] = 0.0
+    away *= gamma
+    away += mask.sum(axis=1, keepdims=True)
+    np.reciprocal(away, out=away)
+    away[is_best | ~mask] = 0.0
     rest = 1.0 - away.sum(axis=1, keepdims=True)
-    return np.asarray(away + rest * uniform(is_best))
+    return np.asarray(away + is_best * (rest / is_best.sum(axis=1, keepdims=True)))
 
 
 def _visible(scores: Scores, mask: Mask) -> NDArray[np.float64]:

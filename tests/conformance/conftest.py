@@ -173,16 +173,22 @@ def _outcomes(decisions: Decisions, where: NDArray[np.bool_], kind: Kind) -> Out
     )
 
 
-def _run(world: StateWorld, policy: Policy, *, seed: int = 1) -> Iterator[tuple[Step, float]]:
-    """Turn the one loop, and say what each step's pmf was truly worth above silence."""
-    loop = Loop(
+def _loop(world: StateWorld, policy: Policy, *, seed: int = 1) -> Loop:
+    """Put a policy to work in a world; every row is learned when it is final."""
+    horizon_ms = world.uplift.shape[2] * HOUR_MS
+    return Loop(
         world=world,
         policy=policy,
         candidates=world.candidates,
-        join=Joiner(HITS, horizon_ms=world.uplift.shape[2] * HOUR_MS, emission=Emission.WHEN_FINAL),
+        join=Joiner(HITS, horizon_ms=horizon_ms, emission=Emission.WHEN_FINAL),
         floor=Floor(),
         key=seed,
     )
+
+
+def _run(world: StateWorld, policy: Policy, *, seed: int = 1) -> Iterator[tuple[Step, float]]:
+    """Turn the one loop, and say what each step's pmf was truly worth above silence."""
+    loop = _loop(world, policy, seed=seed)
     while world.day < world.n_days:
         worth = HITS.reward(world.expected()[1])  # (N, A), before the day passes
         step = loop.turn()
@@ -291,6 +297,7 @@ class Bench:
     scheme: RewardScheme = HITS
     identity: Callable[..., StateWorld] = _identity_world
     tiny: Callable[..., StateWorld] = _tiny_world
+    loop: Callable[..., Loop] = _loop
     run: Callable[..., Iterator[tuple[Step, float]]] = _run
     request_of: Callable[..., Request] = request_of
     feedback_of: Callable[..., Feedback] = feedback_of

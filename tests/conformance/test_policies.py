@@ -19,7 +19,10 @@ from hypothesis import strategies as st
 from bandit.actions import Request, action_of, take_requests
 from bandit.errors import BadInputError
 from bandit.floor import check_pmf
+from bandit.join import Emission, Joiner
 from bandit.protocols import Policy
+from bandit.slots import DAY_MS
+from policies.registry import build
 
 LAWS = {
     "beats_uniform_on_tiny",
@@ -239,6 +242,26 @@ def test_revised_rows_equal_rows_learned_once(case: Any, bench: Any) -> None:
     revised.revise(final)
     once.update(final)
     _assert_close(revised.state(), once.state())
+
+
+def test_learning_early_through_the_join_ends_where_learning_late_does(
+    case: Any, bench: Any
+) -> None:
+    """The same days, learned at once and revised for three days, and learned when final."""
+    early, late = (case.fresh(bench.tiny().shape) for _ in range(2))
+    n_revised = 0
+    for policy, emission in ((early, Emission.DELAY_AWARE), (late, Emission.WHEN_FINAL)):
+        world = bench.tiny(n_days=10, p_click=0.3)
+        loop = bench.loop(world, build("random", world.shape, scheme=bench.scheme), seed=1)
+        loop.join = Joiner(bench.scheme, horizon_ms=3 * DAY_MS, emission=emission)
+        steps = [(step.fresh, step.revised) for step in loop.run()]
+        steps.append(loop.join.advance(world.now_ms + 9 * DAY_MS))
+        for fresh, revised in steps:
+            policy.update(fresh)
+            policy.revise(revised)
+            n_revised += revised.n_rows
+    assert n_revised > 400
+    _assert_close(early.state(), late.state())
 
 
 def test_a_saved_policy_resumes_as_if_never_stopped(case: Any, bench: Any) -> None:

@@ -90,14 +90,36 @@ def test_a_forgotten_hold_column_is_named() -> None:
         best_action(np.zeros((1, 3)), _ALL)
 
 
-def test_a_negative_gamma_is_refused() -> None:
-    with pytest.raises(BadInputError, match="gamma of at least 0, got -1"):
-        inverse_gap(np.zeros((1, 4)), _ALL, gamma=-1.0)
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.array([[2.0], [-1.0]])])
+def test_a_gamma_that_is_none_is_refused(bad: float) -> None:
+    with pytest.raises(BadInputError, match=r"gamma of at least 0, got (-1|nan)"):
+        inverse_gap(np.zeros((2, 4)), np.ones((2, 4), np.bool_), gamma=bad)
+
+
+def test_every_row_may_have_a_gamma_of_its_own() -> None:
+    scores = np.array([[0.5, 0.4, 0.1], [0.5, 0.4, 0.1]])
+    mask = np.ones((2, 3), np.bool_)
+    both = inverse_gap(scores, mask, gamma=np.array([[10.0], [20.0]]))
+    for row, gamma in enumerate((10.0, 20.0)):
+        np.testing.assert_array_equal(both[row], inverse_gap(scores, mask, gamma=gamma)[row])
+
+
+def test_scores_are_not_written_to() -> None:
+    scores = np.array([[2.0, 1.0, 2.0, 2.0]])
+    inverse_gap(scores, _ALL, gamma=1.0)
+    np.testing.assert_array_equal(scores, [[2.0, 1.0, 2.0, 2.0]])
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1, np.nan])
+def test_an_epsilon_that_is_no_probability_is_refused(bad: float) -> None:
+    with pytest.raises(BadInputError, match=r"expected epsilon in \[0, 1\]"):
+        epsilon_greedy(np.zeros((1, 4)), _ALL, epsilon=bad)
 
 
 def test_softmax_without_an_inverse_temperature_is_uniform_over_the_unmasked() -> None:
     mask = np.array([[True, False, True, True]])
     pmf = softmax(np.array([[0.0, 5.0, 1e12, -3.0]]), mask, inverse_temperature=0.0)
     np.testing.assert_allclose(pmf, [[1 / 3, 0.0, 1 / 3, 1 / 3]])
-    with pytest.raises(BadInputError, match="inverse_temperature of at least 0, got -1"):
-        softmax(np.zeros((1, 4)), _ALL, inverse_temperature=-1.0)
+    for bad in (-1.0, np.nan, np.inf):
+        with pytest.raises(BadInputError, match=f"inverse_temperature of at least 0, got {bad}"):
+            softmax(np.zeros((1, 4)), _ALL, inverse_temperature=bad)

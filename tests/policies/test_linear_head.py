@@ -186,6 +186,19 @@ def test_the_posterior_that_is_kept_is_the_one_of_today(
         head.posterior()[0][0] = 1.0
 
 
+def test_a_turn_that_explains_half_leaves_half_of_the_evidence(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    """Like rows of half the weight; rows that were open before weigh half when revised later."""
+    feedback = feedback_of(small_shape, 40, two_parts)
+    turned, half = _head(small_shape, two_parts), _head(small_shape, two_parts)
+    turned.learn(replace(feedback, maturity=np.full((40, 3), 0.2)))
+    turned.rotate(np.eye(3), 0.5)
+    turned.revise(feedback)
+    half.learn(replace(feedback, maturity=np.full((40, 3), 0.5)))
+    assert _distance(turned, half) < 1e-12
+
+
 @pytest.mark.parametrize(
     ("basis", "kept", "message"),
     [
