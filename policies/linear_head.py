@@ -32,6 +32,7 @@ __all__ = ["HeadParams", "LinearHead"]
 
 Array = NDArray[np.float64]
 _CHUNK_BYTES = 2**24
+_LARGEST_VALUE = 1e12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,8 +313,11 @@ class LinearHead:
         check_scheme(feedback.scheme, self.scheme)
         target = feedback.components[:, self.learned]
         weight = feedback.maturity[:, self.learned]
-        if not np.isfinite(target).all():
-            raise BadInputError("expected finite components in feedback, got NaN or infinity")
+        if not (np.abs(target) <= _LARGEST_VALUE).all():
+            raise BadInputError(
+                f"expected finite components of at most {_LARGEST_VALUE:g} in size in feedback, "
+                f"got {np.abs(target).max()}"
+            )
         if not ((weight >= 0) & (weight <= 1)).all():
             raise BadInputError(f"expected maturity in [0, 1], got {weight.min()}, {weight.max()}")
         return target, weight

@@ -263,8 +263,9 @@ def test_a_revision_that_is_not_finite_is_refused(
     head = _head(small_shape, two_parts)
     feedback = feedback_of(small_shape, 5, two_parts, maturity=np.full((5, 3), 0.5))
     head.learn(feedback)
-    with pytest.raises(BadInputError, match="expected finite components"):
-        head.revise(replace(feedback, components=np.full((5, 3), np.inf)))
+    for bad in (np.inf, np.nan, -1e160):
+        with pytest.raises(BadInputError, match="expected finite components of at most 1e"):
+            head.revise(replace(feedback, components=np.full((5, 3), bad)))
     with pytest.raises(BadInputError, match="expected maturity in"):
         head.revise(replace(feedback, maturity=np.full((5, 3), 1.5)))
 
