@@ -64,9 +64,10 @@ def check_feedback(feedback: Feedback, lengths: Lengths) -> None:
                 f"expected feedback with {length} {name}, got {features.shape[1]}: was it "
                 "logged under another encoder?"
             )
-        if not np.isfinite(features).all():
+        size = np.abs(features).max(axis=1, initial=0.0)  # (N,), NaN where one is NaN
+        if not np.isfinite(size).all():
             raise BadInputError(f"expected finite {name} in feedback, got NaN or infinity")
-        sizes.append(np.abs(features).max(axis=1, initial=0.0))
+        sizes.append(size)
     context, item, slot = sizes
     largest = max(context.max(initial=0.0), (item * slot).max(initial=0.0))
     if largest > _LARGEST:
