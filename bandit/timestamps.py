@@ -2,8 +2,8 @@
 
 Epoch seconds, epoch milliseconds, ISO-8601 with a zone, or Arrow timestamps enter; int64 ms
 and a mask of unreadable cells leave. Most values decide the format of a column; single unreadable
-cells are left to cleaning, a column of which fewer than half can be read is refused with its
-first bad row. Reference: ISO 8601; RFC 3339.
+cells are left to cleaning, a column of which fewer than half are times of our age is refused with
+its first bad row. Reference: ISO 8601; RFC 3339.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from bandit.slots import offset_ms
 
 __all__ = ["FIRST_MS", "LAST_MS", "to_epoch_ms"]
 
-FIRST_MS = 0
+FIRST_MS = 631_152_000_000
+"""The year 1990: before it lie zeros, running numbers and hours, none of them times of events."""
 LAST_MS = 4_102_444_800_000
-"""The year 2100; what lies outside [1970, 2100) is out of range."""
+"""The year 2100: behind it lie micro- and nanoseconds. What is outside is out of range."""
 
 _SECONDS_BELOW = 10_000_000_000
 _ISO = (
-    r"^(?P<stamp>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?P<fraction>\.\d{1,9})?"
+    r"^(?P<stamp>\d{4}-\d\d-\d\d[T ]\d\d(?::\d\d){0,2})(?P<fraction>\.\d{1,9})?"
     r" ?(?P<zone>Z|UTC|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)$"
 )
 
@@ -61,27 +62,35 @@ def to_epoch_ms(
     kind = array.type
     if pa.types.is_timestamp(kind):
         at_ms, readable = _from_timestamps(array, name, assumed_zone)
-    elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    elif pa.types.is_integer(kind) or kind == pa.float64():
         at_ms, readable = _from_numbers(array)
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         at_ms, readable = _from_text(array)
     else:
-        raise BadInputError(
-            f"expected column {name!r} to hold epoch seconds, epoch ms, ISO-8601 text with a zone "
-            f"or timestamps, got Arrow type {kind}: convert it first"
-        )
-    _refuse_unreadable(array, readable, name)
+        # Dates and clock times lack the other half; a float32 is two minutes wide by now.
+        at_ms, readable = np.zeros(len(array), np.int64), np.zeros(len(array), np.bool_)
+    _refuse_misfits(array, readable & (at_ms >= FIRST_MS) & (at_ms < LAST_MS), name)
     return np.where(readable, at_ms, 0), readable
 
 
-def _refuse_unreadable(array: pa.Array, readable: NDArray[np.bool_], name: str) -> None:
-    if len(readable) and 2 * readable.sum() < len(readable):
-        row = int(np.argmin(readable))
+def _refuse_misfits(array: pa.Array, fits: NDArray[np.bool_], name: str) -> None:
+    if len(fits) and 2 * fits.sum() < len(fits):
+        row = int(np.argmin(fits))
         raise BadInputError(
-            f"expected column {name!r} to hold epoch seconds, epoch ms or ISO-8601 with a zone; "
-            f"{len(readable) - int(readable.sum())} of {len(readable)} rows fit none, the first is "
-            f"row {row}: {array[row].as_py()!r}: convert the column, and give a zone to local times"
+            f"expected column {name!r} to hold epoch seconds, epoch ms, ISO-8601 with a zone or "
+            f"timestamps, from 1990 to 2100; {len(fits) - int(fits.sum())} of {len(fits)} rows fit "
+            f"none, the first is row {row}: {_shown(array, row)} (Arrow type {array.type}): "
+            "convert the column, and give a zone to local times"
         )
+
+
+def _shown(array: pa.Array, row: int) -> str:
+    if not pa.types.is_string(array.type):
+        try:
+            return str(array.slice(row, 1).cast(pa.string())[0].as_py())
+        except pa.ArrowException:
+            pass
+    return repr(array[row].as_py())
 
 
 def _from_timestamps(
@@ -90,13 +99,19 @@ def _from_timestamps(
     if array.type.tz is None and assumed_zone is None:
         raise BadInputError(
             f"expected column {name!r} to say its time zone, got timestamps without one: store "
-            "them with a zone, or name the zone they were written in"
+            "them with a zone, or name the zone whose clock they were read from (--zone)"
         )
     readable = np.asarray(array.is_valid())
-    whole = array.cast(pa.timestamp("ms", tz=array.type.tz), safe=False).cast(pa.int64())
-    at_ms = np.asarray(pc.fill_null(whole, 0), np.int64)
+    ticks = np.asarray(pc.fill_null(array.cast(pa.int64()), 0), np.int64)
+    if array.type.unit == "s":
+        # What would wrap around in milliseconds is out of range already.
+        at_ms = np.clip(ticks, -LAST_MS, LAST_MS) * 1000
+    else:
+        at_ms = ticks // {"ms": 1, "us": 1_000, "ns": 1_000_000}[array.type.unit]
     if array.type.tz is None and assumed_zone not in (None, "UTC"):
-        at_ms = _local_to_utc(at_ms, str(assumed_zone))
+        # A zone has no offset for the year 9999, which is out of range whatever the zone.
+        ours = (at_ms >= FIRST_MS) & (at_ms < LAST_MS)
+        at_ms[ours] = _local_to_utc(at_ms[ours], str(assumed_zone))
     return at_ms, readable
 
 
@@ -129,23 +144,34 @@ def _unit(values: NDArray[np.int64], readable: NDArray[np.bool_]) -> tuple[int, 
     Seconds of our century have ten digits, milliseconds thirteen. Read in the other's unit, a
     second falls into January 1970 and a millisecond beyond the year 50,000.
     """
-    is_short = values < _SECONDS_BELOW
+    is_short = (values < _SECONDS_BELOW) & (values > -_SECONDS_BELOW)
     if 2 * (readable & is_short).sum() > readable.sum():
         return 1000, readable & is_short
     return 1, readable & (~is_short | (values < 0))
 
 
 def _from_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    text = pc.ascii_upper(pc.utf8_trim_whitespace(array))
+    text = pc.utf8_trim_whitespace(array)
     digits = pc.fill_null(pc.match_substring_regex(text, r"^\d{1,13}(\.\d+)?$"), False)
     if pc.any(digits).as_py() and pc.sum(digits).as_py() * 2 >= len(array):
         return _from_numbers(pc.if_else(digits, text, None).cast(pa.float64()))
+    try:
+        # Forty times as fast, where every cell is as it should be.
+        instants = text.cast(pa.timestamp("ns", "UTC"))
+    except pa.ArrowInvalid:
+        return _from_iso(pc.ascii_upper(text))
+    ns = np.asarray(pc.fill_null(instants.cast(pa.int64()), 0), np.int64)
+    at_ms = ns // 1_000_000 + np.rint(ns % 1_000_000 / 1e6).astype(np.int64)
+    return at_ms, np.asarray(instants.is_valid())
+
+
+def _from_iso(text: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Read ISO-8601 cell by cell, in capitals; what is none is unreadable."""
     parts = pc.extract_regex(text, _ISO)
     readable = np.asarray(parts.is_valid())
     stamp = pc.replace_substring(pc.struct_field(parts, "stamp"), "T", " ")
-    stamp = pc.if_else(
-        pc.equal(pc.utf8_length(stamp), 16), pc.binary_join_element_wise(stamp, ":00", ""), stamp
-    )
+    # Minutes and seconds that are not said are zero.
+    stamp = pc.utf8_slice_codeunits(pc.binary_join_element_wise(stamp, ":00:00", ""), 0, 19)
     parsed = pc.strptime(stamp, format="%Y-%m-%d %H:%M:%S", unit="ms", error_is_null=True)
     readable &= np.asarray(parsed.is_valid()) & _is_calendar_day(stamp)
     local = np.asarray(pc.fill_null(parsed.cast(pa.int64()), 0), np.int64)
