@@ -19,9 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from bandit.cleaning import SYNONYMS, CleaningReport
+from bandit.cleaning import SYNONYMS
+from bandit.cleaning_report import CleaningReport
 from bandit.errors import BadInputError
-from bandit.ingest import read_table
+from bandit.files import read_table
+from bandit.ingest import plain_column, told_names
 
 __all__ = ["COLUMNS", "WORTH", "Behaviour", "behaviour_of", "read_behaviour"]
 
@@ -52,6 +54,7 @@ WORTH: Mapping[str, float] = MappingProxyType(
 )
 """What each action says of the category: taken up, or only seen. Here a click is a response."""
 
+_WORDS = frozenset({"category", "action"})
 _TOLERATED = 0.05
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
@@ -99,16 +102,10 @@ def read_behaviour(
     BadInputError
         For missing columns, or a column of which more than a row in twenty cannot be used.
     """
-    table, n_malformed = read_table(Path(path))
-    if columns:
-        absent = sorted(set(columns) - set(table.column_names))
-        if absent:
-            raise BadInputError(
-                f"expected the columns {sorted(columns)} in {path}, not in the file: {absent}; "
-                f"it has {table.column_names}"
-            )
-        table = table.rename_columns([columns.get(name, name) for name in table.column_names])
-    return behaviour_of(table, worth=worth, n_malformed=n_malformed)
+    named = dict(columns or {})
+    words = {theirs for theirs, ours in named.items() if ours in _WORDS}
+    table, n_malformed = read_table(Path(path), ids=_WORDS | words)
+    return behaviour_of(_renamed(table, named, path), worth=worth, n_malformed=n_malformed)
 
 
 def behaviour_of(
@@ -120,13 +117,16 @@ def behaviour_of(
     first bad row, because that is a misunderstanding and not noise.
     """
     missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing:
+    twice = [name for name in COLUMNS if table.column_names.count(name) > 1]
+    if missing or twice:
+        wrong = f"missing: {', '.join(missing)}" if missing else f"twice: {', '.join(twice)}"
         raise BadInputError(
-            f"expected columns {', '.join(COLUMNS)}, missing: {', '.join(missing)}; got "
-            f"{table.column_names}: name yours with columns={{'yours': 'ours'}}"
+            f"expected columns {', '.join(COLUMNS)}, {wrong}; got "
+            f"{told_names(table.column_names)}: name yours with columns={{'yours': 'ours'}}"
         )
     _check_worth(worth)
-    text = {name: _text(table[name]) for name in COLUMNS}
+    worth = {word.strip().lower(): value for word, value in worth.items()}
+    text = {name: _text(table[name], name) for name in COLUMNS}
     time, amount, freq = (_numbers(text[name]) for name in ("time", "amount", "freq"))
     worths = _worths(text["action"], worth)
     keep = np.ones(table.num_rows, np.bool_)
@@ -208,11 +208,24 @@ def _check_worth(worth: Mapping[str, float]) -> None:
         raise BadInputError(f"expected a worth of 0 to 1 for each action, got {dict(worth)}")
 
 
-def _text(column: pa.ChunkedArray) -> pa.Array:
+def _renamed(table: pa.Table, named: Mapping[str, str], path: Path | str) -> pa.Table:
+    """Give columns our names; what had one of these and is not meant goes."""
+    absent = sorted(set(named) - set(table.column_names))
+    unknown = sorted(set(named.values()) - set(COLUMNS))
+    if absent or unknown or len(set(named.values())) < len(named):
+        raise BadInputError(
+            f"expected columns of {path} mapped to {', '.join(COLUMNS)}, each once, got {named}; "
+            f"not in the file: {absent}, not ours: {unknown}; it has "
+            f"{told_names(table.column_names)}"
+        )
+    replaced = [name for name in named.values() if name in table.column_names and name not in named]
+    table = table.drop_columns(replaced)
+    return table.rename_columns([named.get(name, name) for name in table.column_names])
+
+
+def _text(column: pa.ChunkedArray, name: str) -> pa.Array:
     """Cells as trimmed text, null where missing."""
-    array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], pa.string())
+    array = plain_column(column, f"column {name!r}").combine_chunks()
     return pc.utf8_trim_whitespace(array.cast(pa.string()))
 
 

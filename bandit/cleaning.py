@@ -1,27 +1,32 @@
 """Raw rows in; clean events, their vocabulary and a report of what was dropped and why out.
 
 A step of its own: nothing later drops a row silently. Rows are dropped for missing values,
-an undefined action, a time out of range, or being exact duplicates; outlying amounts are
-capped by category and counted. Reference for the cap: Iglewicz and Hoaglin (1993), "How to
-detect and handle outliers", the modified z-score on log amounts.
+an undefined action, a time out of range or far from all others, or being exact duplicates;
+outlying amounts are capped by category and counted (:mod:`bandit.outliers`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from bandit.cleaning_report import CleaningReport, told_words
 from bandit.errors import BadInputError
-from bandit.events import ACTIONS, NO_ITEM, Events, canonical_order
+from bandit.events import ACTIONS, Events, canonical_order
+from bandit.files import WORDS_FOR_NOTHING
 from bandit.ingest import RawEvents
+from bandit.outliers import capped
+from bandit.slots import zone_of
 from bandit.timestamps import FIRST_MS, LAST_MS, to_epoch_ms
+from bandit.vocabulary import Vocabulary, codes_of, is_missing, last_known
 
-__all__ = ["SYNONYMS", "CleaningReport", "Vocabulary", "clean"]
+__all__ = ["SYNONYMS", "clean"]
 
 SYNONYMS: Mapping[str, str] = {
     "pv": "view",
@@ -38,48 +43,14 @@ SYNONYMS: Mapping[str, str] = {
     "cancel": "refund",
     "return": "refund",
     "rate": "rating",
+    "review": "rating",
 }
 
-_NUMBER = r"^\s*-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
-_CAP_AT_Z = 6.0
-_WORDS_TOLD = 5
-_MAD_TO_SD = 1.4826
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vocabulary:
-    """What each code stands for: position is the code."""
-
-    users: pa.Array
-    items: pa.Array
-    categories: pa.Array
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CleaningReport:
-    """What came, what was kept, what was dropped and why; the numbers always add up."""
-
-    n_in: int
-    n_kept: int
-    dropped: dict[str, int] = field(default_factory=dict)
-    n_capped: int = 0
-    n_missing_amount: int = 0
-    n_by_device: int = 0
-    synonyms: dict[str, int] = field(default_factory=dict)
-    undefined: dict[str, int] = field(default_factory=dict)
-
-    def lines(self) -> list[str]:
-        """Say it in plain lines for a person."""
-        said = [f"{self.n_in:,} rows came, {self.n_kept:,} kept"]
-        said += [f"  dropped {count:,}: {why}" for why, count in self.dropped.items() if count]
-        if self.undefined:
-            said.append(f"    undefined: {_told(self.undefined)}")
-        if self.n_capped:
-            said.append(f"  capped {self.n_capped:,} outlying amounts at their category's limit")
-        if self.n_by_device:
-            said.append(f"  {self.n_by_device:,} rows without a user stand under their device")
-        said += [f"  read {count:,} rows of {word}" for word, count in self.synonyms.items()]
-        return said
+_NUMBER = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_COLUMNS = ("user", "item", "category", "zone", "text")
+_TOLERATED = 0.05  # of rows, whatever stands in the others
+_EDGE_SHARE = 0.005  # of rows, at either end of time, that may be strays
+_YEAR_MS = 365 * 86_400_000
 
 
 def clean(
@@ -114,37 +85,42 @@ def clean(
     events : Events
         In canonical order.
     vocabulary : Vocabulary
-        Originals of user, item and category codes.
+        Originals of user, item and category codes; zones of users and texts of items.
     report : CleaningReport
         ``n_in == n_kept + sum(dropped)``.
     """
     table, n_by_device = _under_devices(raw.table)
     at_ms, readable = to_epoch_ms(table["time"], assumed_zone=assumed_zone)
     action, synonyms, undefined = _action_codes(table["action"])
+    numbers, unreadable = _numbers(table)
+    table, unreadable["zone"] = _known_zones(table)
     keep = np.ones(table.num_rows, np.bool_)
     dropped = {"malformed line": raw.n_malformed}
-    item_missing = _missing(table, "item") & _missing(table, "category")
-    for why, is_bad in (
-        ("missing user", _missing(table, "user")),
-        ("missing item and category", item_missing & (action != ACTIONS.index("session"))),
-        ("missing or unreadable time", ~readable),
-        ("time out of range", (at_ms < first_ms) | (at_ms >= last_ms)),
-        ("undefined action", action < 0),
-    ):
+    in_range = (at_ms >= first_ms) & (at_ms < last_ms)
+    for why, is_bad in _flaws(table, readable, in_range, action):
         dropped[why] = int((keep & is_bad).sum())
         keep &= ~is_bad
     if not keep.any():
         found = {reason: count for reason, count in dropped.items() if count}
-        words = f"; actions came: {_told(undefined)}, expected {', '.join(ACTIONS)}"
+        words = f"; actions came: {told_words(undefined)}, expected {', '.join(ACTIONS)}"
         hint = words if undefined else ""
         raise BadInputError(f"expected usable events, got none of {len(keep)} rows: {found}{hint}")
-    rows = np.flatnonzero(keep)
-    events, vocabulary = _coded(table.take(rows), at_ms[rows], action[rows])
+    far = _far_from_all(at_ms, np.flatnonzero(keep))
+    dropped["time far from all others"] = int(far.sum())
+    rows = np.flatnonzero(keep & ~far)
+    named = table.select([name for name in _COLUMNS if name in table.column_names])
+    events, vocabulary = _coded(
+        named.take(rows),
+        at_ms=at_ms[rows],
+        action=action[rows],
+        **{name: values[rows] for name, values in numbers.items()},
+    )
     events, dropped["exact duplicate"] = _without_duplicates(events)
     if fit_until_ms is None:
         begin_ms, end_ms = int(events.at_ms.min()), int(events.at_ms.max()) + 1
         fit_until_ms = begin_ms + round(fit_share * (end_ms - begin_ms))
-    amount, n_capped = _capped(events, fit_until_ms)
+    is_early = events.at_ms < fit_until_ms
+    amount, n_capped = capped(events.amount, events.category + 1, fitted=is_early)
     report = CleaningReport(
         n_in=table.num_rows + raw.n_malformed,
         n_kept=events.n_rows,
@@ -152,10 +128,50 @@ def clean(
         n_capped=n_capped,
         n_missing_amount=int(np.isnan(amount).sum()),
         n_by_device=n_by_device,
+        unreadable=unreadable,
+        assumed_zone=assumed_zone if _says_no_zone(table["time"]) else None,
         synonyms=synonyms,
         undefined=undefined,
     )
-    return _with_amount(events, amount), vocabulary, report
+    return replace(events, amount=amount), vocabulary, report
+
+
+def _flaws(
+    table: pa.Table,
+    readable: NDArray[np.bool_],
+    in_range: NDArray[np.bool_],
+    action: NDArray[np.int16],
+) -> tuple[tuple[str, NDArray[np.bool_]], ...]:
+    """Why a row cannot be used, the first reason that applies first."""
+    needs_item = action != ACTIONS.index("session")
+    has_none = _missing(table, "item") & _missing(table, "category")
+    return (
+        ("missing user", _missing(table, "user")),
+        ("missing item and category", has_none & needs_item),
+        ("missing or unreadable time", ~readable),
+        ("time out of range", ~in_range),
+        ("missing action", _missing(table, "action")),
+        ("undefined action", action < 0),
+    )
+
+
+def _far_from_all(at_ms: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Strays among ``rows``: a purchase of 1999 or 2099 in a log of one year, (M,).
+
+    Single times that are further from the middle 99 % than these are long, and than a year. One
+    would stretch every range that is cut out of the whole, such as the training range.
+    """
+    edge = int(_EDGE_SHARE * len(rows))
+    ends = np.partition(at_ms[rows], (edge, len(rows) - 1 - edge))
+    low, high = int(ends[edge]), int(ends[len(rows) - 1 - edge])
+    slack = max(high - low, _YEAR_MS)
+    far = np.zeros(len(at_ms), np.bool_)
+    far[rows] = (at_ms[rows] < low - slack) | (at_ms[rows] > high + slack)
+    return far
+
+
+def _says_no_zone(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_timestamp(column.type) and column.type.tz is None)
 
 
 def _under_devices(table: pa.Table) -> tuple[pa.Table, int]:
@@ -172,20 +188,7 @@ def _under_devices(table: pa.Table) -> tuple[pa.Table, int]:
 def _missing(table: pa.Table, name: str) -> NDArray[np.bool_]:
     if name not in table.column_names:
         return np.ones(table.num_rows, np.bool_)
-    column = table[name].combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    empty = column.is_null(nan_is_null=True)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        empty = pc.or_(empty, pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True))
-    return np.asarray(empty)
-
-
-def _told(words: Mapping[str, int]) -> str:
-    """The commonest words with their counts, a few of them."""
-    common = sorted(words.items(), key=lambda entry: (-entry[1], entry[0]))
-    told = ", ".join(f"{word!r} {count:,}" for word, count in common[:_WORDS_TOLD])
-    return told + (f" and {len(common) - _WORDS_TOLD} more" if len(common) > _WORDS_TOLD else "")
+    return is_missing(table[name])
 
 
 def _action_codes(
@@ -197,31 +200,32 @@ def _action_codes(
     meant = [SYNONYMS.get(word, word) for word in words]
     codes = np.array([ACTIONS.index(m) if m in ACTIONS else -1 for m in meant], np.int16)
     indices = np.asarray(coded.indices, np.int64)
-    counts = np.bincount(indices, minlength=len(words))
-    synonyms = {
-        f"{word} as {m}": int(count)
-        for word, m, count in zip(words, meant, counts, strict=True)
-        if word != m
-    }
-    undefined = {
-        word: int(count)
-        for word, code, count in zip(words, codes, counts, strict=True)
-        if code < 0 and count
-    }
-    return codes[indices], synonyms, undefined
+    synonyms: Counter[str] = Counter()
+    undefined: Counter[str] = Counter()
+    counts = np.bincount(indices, minlength=len(words)).tolist()
+    for word, m, code, count in zip(words, meant, codes, counts, strict=True):
+        if word != m:
+            synonyms[f"{word} as {m}"] += count
+        if code < 0 and word:
+            undefined[word] += count
+    return codes[indices], dict(synonyms), dict(undefined)
 
 
 def _coded(
-    table: pa.Table, at_ms: NDArray[np.int64], action: NDArray[np.int16]
+    table: pa.Table,
+    *,
+    at_ms: NDArray[np.int64],
+    action: NDArray[np.int16],
+    amount: NDArray[np.float64],
+    rating: NDArray[np.float64],
 ) -> tuple[Events, Vocabulary]:
-    user, users = _codes(table, "user")
-    item, items = _codes(table, "item")
-    category, categories = _codes(table, "category")
-    amount, rating = _floats(table, "amount"), _floats(table, "rating")
-    # A file's rows have no ids; ranks of what is left keep their order off the file's.
-    rank = np.empty(table.num_rows, np.int64)
-    rank[np.lexsort((rating, amount, category))] = np.arange(table.num_rows)
-    order = canonical_order(user=user, at_ms=at_ms, action=action, item=item, event_id=rank)
+    user, users = codes_of(table["user"])
+    item, items = codes_of(_column(table, "item"))
+    category, categories = codes_of(_column(table, "category"))
+    # A file's rows have no ids; what else they hold keeps their order off the file's.
+    order = canonical_order(
+        user=user, at_ms=at_ms, action=action, item=item, last=(category, amount, rating)
+    )
     events = Events(
         user=user,
         at_ms=at_ms,
@@ -231,35 +235,77 @@ def _coded(
         amount=amount,
         rating=rating,
     )
-    return events.take(order), Vocabulary(users=users, items=items, categories=categories)
+    zones = last_known(_column(table, "zone"), user, at_ms=at_ms, n_codes=len(users))
+    texts = last_known(_column(table, "text"), item, at_ms=at_ms, n_codes=len(items))
+    return events.take(order), Vocabulary(
+        users=users, items=items, categories=categories, zones=zones, texts=texts
+    )
 
 
-def _codes(table: pa.Table, name: str) -> tuple[NDArray[np.int64], pa.Array]:
-    """Codes by sorted value, so that they do not depend on the order of rows."""
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    if name in table.column_names:
+        return table[name]
+    return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+
+
+def _known_zones(table: pa.Table) -> tuple[pa.Table, int]:
+    """Leave out zones that no clock has, and count them."""
+    if "zone" not in table.column_names:
+        return table, 0
+    code, words = codes_of(table["zone"])
+    is_zone = np.array([_is_zone(str(word)) for word in words.to_pylist()], np.bool_)
+    is_other = code >= 0
+    is_other[is_other] = ~is_zone[code[is_other]]
+    zones = pc.if_else(pa.array(is_other), None, words.take(pa.array(code, mask=code < 0)))
+    place = table.column_names.index("zone")
+    return table.set_column(place, "zone", zones), int(is_other.sum())
+
+
+def _is_zone(word: str) -> bool:
+    try:
+        zone_of(word)
+    except BadInputError:
+        return False
+    return True
+
+
+def _numbers(table: pa.Table) -> tuple[dict[str, NDArray[np.float64]], dict[str, int]]:
+    """Amounts and ratings, NaN where there is none, and how many cells are no numbers.
+
+    A column of which most cells are none is a misunderstanding and refused with its first bad row;
+    single cells are not, however few others there are.
+    """
+    numbers, unreadable = {}, {}
+    for name in ("amount", "rating"):
+        values, is_given = _floats(table, name)
+        no_number = is_given & ~np.isfinite(values)
+        unreadable[name] = int(no_number.sum())
+        if unreadable[name] > max(is_given.sum() / 2, _TOLERATED * table.num_rows):
+            row = int(np.argmax(no_number))
+            raise BadInputError(
+                f"expected numbers such as 12.50 in column {name!r}; {unreadable[name]} of "
+                f"{int(is_given.sum())} cells are none, the first is row {row}: "
+                f"{table[name][row].as_py()!r}: convert the column, or leave it out"
+            )
+        numbers[name] = np.where(no_number, np.nan, values)
+    return numbers, unreadable
+
+
+def _floats(table: pa.Table, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Numbers, not finite where a cell holds none; and whether it holds anything."""
     if name not in table.column_names:
-        return np.full(table.num_rows, NO_ITEM, np.int64), pa.array([], pa.string())
+        return np.full(table.num_rows, np.nan), np.zeros(table.num_rows, np.bool_)
     column = table[name].combine_chunks()
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    # What counts as missing has no code: an empty cell of a CSV is a null of a Parquet file.
-    column = pc.if_else(pa.array(_missing(table, name)), None, column)
-    found = pc.drop_null(pc.unique(column))
-    values = found.take(pc.sort_indices(found))
-    codes = pc.fill_null(pc.index_in(column, value_set=values), NO_ITEM)
-    return np.asarray(codes, np.int64), values
-
-
-def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
-    if name not in table.column_names:
-        return np.full(table.num_rows, np.nan)
-    column = table[name].combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    is_given = ~_missing(table, name)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        number = pc.match_substring_regex(column, _NUMBER)
-        column = pc.utf8_trim_whitespace(pc.if_else(pc.fill_null(number, False), column, None))
-    values = np.asarray(pc.fill_null(column.cast(pa.float64()), float("nan")), np.float64)
-    return np.where(np.isfinite(values), values, np.nan)
+        text = pc.utf8_trim_whitespace(column)
+        is_word = pc.is_in(text, value_set=pa.array(WORDS_FOR_NOTHING, text.type))
+        is_given &= ~np.asarray(is_word)
+        is_number = pc.fill_null(pc.match_substring_regex(text, _NUMBER), False)
+        column = pc.if_else(is_number, text, None)
+    return np.asarray(pc.fill_null(column.cast(pa.float64()), float("nan"))), is_given
 
 
 def _without_duplicates(events: Events) -> tuple[Events, int]:
@@ -273,37 +319,5 @@ def _without_duplicates(events: Events) -> tuple[Events, int]:
                 (column[1:] != column[1:]) & (column[:-1] != column[:-1])
             )
         same[1:] &= equal
-    return events.take(~same), int(same.sum())
-
-
-def _capped(events: Events, fit_until_ms: int) -> tuple[NDArray[np.float64], int]:
-    """Cap amounts whose modified z-score on log(1 + amount) in their category exceeds 6."""
-    amount = events.amount
-    known = np.isfinite(amount) & (amount > 0)
-    fitted = known & (events.at_ms < fit_until_ms)
-    if not fitted.any():
-        return amount, 0
-    group = events.category + 1
-    limit = np.full(int(group.max()) + 1, np.inf)
-    order = np.flatnonzero(fitted)[np.argsort(group[fitted], kind="stable")]
-    cuts = np.flatnonzero(np.diff(group[order])) + 1
-    for rows in np.split(order, cuts):
-        log_amount = np.log1p(amount[rows])
-        middle = np.median(log_amount)
-        spread = _MAD_TO_SD * np.median(np.abs(log_amount - middle))
-        if len(rows) >= 10 and spread > 0:
-            limit[group[rows[0]]] = np.expm1(middle + _CAP_AT_Z * spread)
-    over = known & (amount > limit[group])
-    return np.where(over, limit[group], amount), int(over.sum())
-
-
-def _with_amount(events: Events, amount: NDArray[np.float64]) -> Events:
-    return Events(
-        user=events.user,
-        at_ms=events.at_ms,
-        action=events.action,
-        item=events.item,
-        category=events.category,
-        amount=amount,
-        rating=events.rating,
-    )
+    n_same = int(same.sum())
+    return events.take(~same) if n_same else events, n_same

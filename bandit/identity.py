@@ -23,12 +23,16 @@ from numpy.typing import NDArray
 
 from bandit.errors import BadInputError, expect_shape
 from bandit.events import Events, canonical_order
-from bandit.timestamps import LAST_MS, to_epoch_ms
+from bandit.ingest import plain_column
+from bandit.timestamps import to_epoch_ms
+from bandit.vocabulary import is_missing
 
 __all__ = ["Comparable", "Links", "comparable", "links_of", "merge_events", "merged_across_groups"]
 
 Whole = NDArray[np.int64]
 Truth = NDArray[np.bool_]
+
+_FOREVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,7 @@ class Links:
         """
         found = np.array(user, np.int64)
         flat = found.reshape(-1)
-        asked = np.broadcast_to(np.asarray(LAST_MS if at_ms is None else at_ms), found.shape)
+        asked = np.broadcast_to(np.asarray(_FOREVER if at_ms is None else at_ms), found.shape)
         limit = np.array(asked).reshape(-1)
         moving = np.arange(flat.size if self.n_rows else 0)
         # A turn a link: a chain is as long as the number of accounts that were joined one by one.
@@ -155,12 +159,13 @@ def links_of(table: pa.Table, users: pa.Array) -> tuple[Links, pa.Array]:
     links : Links
         In codes.
     users : pyarrow.Array
-        The vocabulary with unseen ids appended; codes given before stay as they are.
+        The vocabulary with unseen ids appended; codes given before stay as they are. It becomes
+        text where numbers of users meet devices with names.
 
     Raises
     ------
     BadInputError
-        For missing columns, cells or unreadable times.
+        For missing columns, cells or unreadable times, and lists where ids belong.
     """
     missing = [name for name in ("device", "user", "time") if name not in table.column_names]
     if missing:
@@ -169,8 +174,8 @@ def links_of(table: pa.Table, users: pa.Array) -> tuple[Links, pa.Array]:
             f"{table.column_names}"
         )
     at_ms, readable = to_epoch_ms(table["time"])
-    columns = [table[name].cast(users.type).combine_chunks() for name in ("device", "user")]
-    usable = readable & np.asarray(columns[0].is_valid()) & np.asarray(columns[1].is_valid())
+    columns, users = _of_one_kind([table["device"], table["user"]], users)
+    usable = readable & ~is_missing(columns[0]) & ~is_missing(columns[1])
     if not usable.all():
         row = int(np.argmin(usable))
         raise BadInputError(
@@ -182,6 +187,22 @@ def links_of(table: pa.Table, users: pa.Array) -> tuple[Links, pa.Array]:
     users = pa.concat_arrays([users, unseen.take(pc.sort_indices(unseen))])
     device, user = (np.asarray(pc.index_in(c, value_set=users), np.int64) for c in columns)
     return Links.of(device, user, at_ms=at_ms), users
+
+
+def _of_one_kind(
+    columns: list[pa.ChunkedArray], users: pa.Array
+) -> tuple[list[pa.Array], pa.Array]:
+    """Ids of links in the type of the vocabulary, or all of them as text."""
+    plain = [plain_column(c, "the ids of links").combine_chunks() for c in columns]
+    try:
+        cast = [c.cast(users.type) for c in plain]
+        # The device 007 is not the user 7.
+        is_same = all(c.cast(p.type).equals(p) for c, p in zip(cast, plain, strict=True))
+    except pa.ArrowException:
+        is_same = False
+    if is_same:
+        return cast, users
+    return [c.cast(pa.string()) for c in plain], users.cast(pa.string())
 
 
 def merge_events(events: Events, links: Links, *, at_ms: int | None = None) -> Events:
@@ -200,7 +221,11 @@ def merge_events(events: Events, links: Links, *, at_ms: int | None = None) -> E
     owned["user"] = links.resolve(events.user, at_ms=at_ms)
     merged = Events(**owned)
     order = canonical_order(
-        user=merged.user, at_ms=merged.at_ms, action=merged.action, item=merged.item
+        user=merged.user,
+        at_ms=merged.at_ms,
+        action=merged.action,
+        item=merged.item,
+        last=(merged.category, merged.amount, merged.rating),
     )
     return merged.take(order)
 

@@ -86,7 +86,8 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_file_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--zone",
-        help="IANA time zone of the users, e.g. Europe/Berlin (UTC for a file of your own)",
+        help="IANA time zone of the users and of timestamps that carry none, e.g. Europe/Berlin "
+        "(without it the one most users of your file are in, else UTC)",
     )
     parser.add_argument(
         "--column",

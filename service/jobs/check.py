@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bandit.cleaning import clean
 from bandit.errors import BadInputError
-from service.jobs.purchases import TRAIN_SHARE, cut_into_days
-from service.jobs.shop_data import read_raw
+from service.jobs.purchases import cut_into_days
+from service.jobs.shop_data import read_cleaned
 
 __all__ = ["check"]
 
@@ -24,23 +23,13 @@ def check(data: Path, *, zone: str | None, columns: Sequence[str]) -> list[str]:
     data : Path
         CSV, Parquet or JSON lines.
     zone : str, optional
-        IANA zone of the users; UTC without it.
+        IANA zone of the users, see :func:`service.jobs.shop_data.load_shop`.
     columns : sequence of str
         ``YOURS=OURS`` pairs.
     """
-    raw, assumed, _ = read_raw(data, zone=zone, columns=columns)
-    events, vocabulary, report = clean(raw, assumed_zone=assumed, fit_share=TRAIN_SHARE)
-    lines = [
-        *report.lines(),
-        f"{len(vocabulary.users):,} users, {len(vocabulary.items):,} items, "
-        f"{len(vocabulary.categories):,} categories",
-    ]
+    cleaned = read_cleaned(data, zone=zone, columns=columns)
     try:
-        shop = cut_into_days(events, vocabulary, zone=assumed)
+        shop = cut_into_days(cleaned.events, cleaned.vocabulary, zone=cleaned.zone)
     except BadInputError as error:
-        return [*lines, f"`opportune run` would refuse it: {error}"]
-    return [
-        *lines,
-        f"`opportune run` would train on {shop.train_days} days from {shop.first_day} ({assumed}) "
-        f"and walk {len(shop.online_days)}",
-    ]
+        return [*cleaned.lines, f"`opportune run` would refuse it: {error}"]
+    return [*cleaned.lines, f"`opportune run` would take {shop.note}"]

@@ -7,24 +7,27 @@ which window of which day. Everything about the online range is read day by day 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.cleaning import Vocabulary
 from bandit.errors import BadInputError
 from bandit.events import ACTIONS, Events
 from bandit.slots import day_windows
+from bandit.vocabulary import Vocabulary
 
-__all__ = ["EDGES_H", "N_ITEMS", "TRAIN_SHARE", "Purchases", "cut_into_days"]
+__all__ = ["EDGES_H", "MAX_USER_DAYS", "N_ITEMS", "TRAIN_SHARE", "Purchases", "cut_into_days"]
 
 EDGES_H = (0, 4, 8, 12, 16, 20, 24)
 N_ITEMS = 60
 TRAIN_SHARE = 270 / 365
 """Of the days; caps on amounts are fitted on this share of the time, too."""
+
+MAX_USER_DAYS = 5_000_000
+"""More than the job can hold: scores of 60 items for each user's days take 500 bytes a day."""
 
 _PURCHASE = ACTIONS.index("purchase")
 
@@ -42,7 +45,8 @@ class Purchases:
     first_day: date
     n_days: int
     train_days: int
-    n_users: int
+    n_users: int  # with any purchase, numbered by their order in the events
+    n_left_out: int  # purchases without a category, or without an item where items are meant
     item_codes: NDArray[np.int64]  # (K,) category codes of the K items
     item_names: tuple[str, ...]  # (K,)
     edges_ms: NDArray[np.int64]  # (n_days, S + 1) window edges of each local day
@@ -63,6 +67,17 @@ class Purchases:
     def n_slots(self) -> int:
         """Number of windows a day S."""
         return int(self.edges_ms.shape[1] - 1)
+
+    @property
+    def note(self) -> str:
+        """What was cut, in one line for a person."""
+        n_online = len(self.online_days)
+        left_out = f"; {self.n_left_out:,} purchases name none" if self.n_left_out else ""
+        return (
+            f"{self.events.n_rows:,} purchases of {self.n_users:,} users, {self.n_items} items"
+            f"{left_out}; {self.train_days} days from {self.first_day} ({self.zone}) train, "
+            f"{n_online} are walked"
+        )
 
     @property
     def online_days(self) -> range:
@@ -106,20 +121,13 @@ class Purchases:
         kept = kept[np.argsort(codes, kind="stable")]
         events = self.events.take(kept)
         return Purchases(
-            events=Events(
-                user=position[events.user],
-                at_ms=events.at_ms,
-                action=events.action,
-                item=events.item,
-                category=events.category,
-                amount=events.amount,
-                rating=events.rating,
-            ),
+            events=replace(events, user=position[events.user]),
             zone=self.zone,
             first_day=self.first_day,
             n_days=self.n_days,
             train_days=self.train_days,
             n_users=len(users),
+            n_left_out=self.n_left_out,
             item_codes=self.item_codes,
             item_names=self.item_names,
             edges_ms=self.edges_ms,
@@ -143,6 +151,8 @@ def cut_into_days(
 ) -> Purchases:
     """Cut the purchases of any shop into local days and windows.
 
+    Items are categories where at least half of the purchases carry one, else the shop's own items.
+
     Parameters
     ----------
     events : Events
@@ -159,23 +169,36 @@ def cut_into_days(
     Raises
     ------
     BadInputError
-        If there are fewer than 28 days or no two categories to choose between.
+        If there are fewer than two users or 28 days, no two categories to choose between, or
+        more users and days than fit in memory.
     """
     bought = events.take(np.flatnonzero(events.action == _PURCHASE))
     if bought.n_rows == 0:
         raise BadInputError("expected purchases among the events, got none")
-    by_category = bool((bought.category >= 0).any())
+    has_category = bought.category >= 0
+    by_category = 2 * has_category.sum() >= bought.n_rows or not (bought.item >= 0).any()
     code = bought.category if by_category else bought.item
     names = vocabulary.categories if by_category else vocabulary.items
-    known = code >= 0
-    bought, code = bought.take(np.flatnonzero(known)), code[known]
+    known = np.flatnonzero(code >= 0)
+    n_left_out = bought.n_rows - len(known)
+    bought, code = bought.take(known), code[known]
+    users, user = np.unique(bought.user, return_inverse=True)
+    if len(users) < 2:
+        raise BadInputError(f"expected purchases of at least two users, got {len(users)}")
+    bought = replace(bought, user=user)
     first_day, edges_ms = _local_days(bought.at_ms, zone)
     n_days = len(edges_ms)
     train_days = round(n_days * train_share)
     if n_days < 28:
         raise BadInputError(
-            f"expected at least 28 days of purchases, got {n_days}: the job trains on the first "
-            f"{train_share:.0%} and walks the rest day by day"
+            f"expected at least 28 days of purchases, got {n_days} from {first_day}: the job "
+            f"trains on the first {train_share:.0%} and walks the rest day by day"
+        )
+    if len(users) * n_days > MAX_USER_DAYS:
+        raise BadInputError(
+            f"expected at most {MAX_USER_DAYS:,} user-days, got {len(users):,} users who bought x "
+            f"{n_days:,} days: the job holds each of them in memory; give it a sample of the "
+            "users, all rows of each, or fewer days"
         )
     day, slot = _window_of(bought.at_ms, edges_ms)
     chosen = _most_bought(bought.user, code, day, day < train_days, n_items)
@@ -186,12 +209,13 @@ def cut_into_days(
     buys = _distinct(day[among], bought.user[among], item[among], slot[among])
     active = _distinct(day, bought.user, slot)
     return Purchases(
-        events=_with_item(bought, code),
+        events=replace(bought, item=code, category=code),
         zone=zone,
         first_day=first_day,
         n_days=n_days,
         train_days=train_days,
-        n_users=len(vocabulary.users),
+        n_users=len(users),
+        n_left_out=n_left_out,
         item_codes=chosen,
         item_names=tuple(str(names[int(c)].as_py()) for c in chosen),
         edges_ms=edges_ms,
@@ -239,7 +263,10 @@ def _most_bought(
     chosen = np.argsort(-counts, kind="stable")[:n_items]
     chosen = chosen[counts[chosen] > 0]
     if len(chosen) < 2:
-        raise BadInputError(f"expected at least two categories bought in training, got {chosen}")
+        raise BadInputError(
+            f"expected at least two categories bought in the training range, its first "
+            f"{int(in_training.sum()):,} of {len(code):,} purchases, got {len(chosen)}"
+        )
     return np.asarray(chosen, np.int64)
 
 
@@ -248,18 +275,6 @@ def _distinct(*columns: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     sizes = [int(column.max(initial=0)) + 1 for column in columns]
     joined = np.unique(np.ravel_multi_index(columns, sizes))
     return [np.asarray(part, np.int64) for part in np.unravel_index(joined, sizes)]
-
-
-def _with_item(events: Events, item: NDArray[np.int64]) -> Events:
-    return Events(
-        user=events.user,
-        at_ms=events.at_ms,
-        action=events.action,
-        item=item,
-        category=item,
-        amount=events.amount,
-        rating=events.rating,
-    )
 
 
 def _rows_of(days: NDArray[np.int64], day: int) -> slice:

@@ -74,7 +74,7 @@ def run(settings: RunSettings, *, root: Path, say: Callable[[str], None] = print
     from service.reports.page import write_report
 
     data = load_shop(settings.data, zone=settings.zone, columns=settings.columns)
-    for line in (data.source, *data.report.lines()):
+    for line in (data.source, *data.lines, data.shop.note):
         say(line)
     job = open_run(root, _plain(settings), say=say)
     job.step("data", lambda folder: data.described())

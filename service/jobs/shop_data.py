@@ -6,19 +6,52 @@ from. Nothing is written: bad data ends here, before a run has a folder.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bandit.cleaning import CleaningReport, clean
+import pyarrow.compute as pc
+
+from bandit.cleaning import clean
+from bandit.cleaning_report import CleaningReport
 from bandit.errors import BadInputError
-from bandit.ingest import RawEvents, read_events
+from bandit.events import Events
+from bandit.ingest import read_events
 from bandit.slots import zone_of
+from bandit.vocabulary import Vocabulary
 from service.jobs.journey import SOURCE_NOTE, ZONE, journey_events
 from service.jobs.purchases import TRAIN_SHARE, Purchases, cut_into_days
 
-__all__ = ["ShopData", "column_names", "load_shop", "read_raw"]
+__all__ = ["Cleaned", "ShopData", "column_names", "load_shop", "read_cleaned"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """Clean events of a file, and the zone whose days they are cut into."""
+
+    events: Events
+    vocabulary: Vocabulary
+    report: CleaningReport
+    source: str
+    zone: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What was dropped and what is left, in plain lines for a person."""
+        words = self.vocabulary
+        elsewhere = pc.sum(pc.not_equal(words.zones, self.zone), min_count=0).as_py()
+        said = [
+            *self.report.lines(),
+            f"{len(words.users):,} users, {len(words.items):,} items, "
+            f"{len(words.categories):,} categories",
+        ]
+        if elsewhere:
+            said.append(
+                f"  {elsewhere:,} users are in other zones; all days are cut in {self.zone}"
+            )
+        return said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +60,7 @@ class ShopData:
 
     shop: Purchases
     report: CleaningReport
+    lines: list[str]
     source: str
     is_journey: bool
 
@@ -42,6 +76,7 @@ class ShopData:
             "train_days": shop.train_days,
             "users": shop.n_users,
             "purchases": shop.events.n_rows,
+            "purchases_left_out": shop.n_left_out,
             "items": list(shop.item_names),
             "cleaning": {
                 "rows_in": report.n_in,
@@ -49,7 +84,7 @@ class ShopData:
                 "dropped": report.dropped,
                 "capped": report.n_capped,
                 "missing_amount": report.n_missing_amount,
-                "lines": report.lines(),
+                "lines": self.lines,
             },
         }
 
@@ -62,33 +97,55 @@ def load_shop(data: Path | None, *, zone: str | None, columns: Sequence[str]) ->
     data : Path, optional
         The user's own file; the Complete Journey data without it.
     zone : str, optional
-        IANA zone of the users; assumed America/New_York for the Complete Journey, UTC for a
-        file of the user's own.
+        IANA zone of the users, and of the clock that timestamps without a zone were read from;
+        assumed America/New_York for the Complete Journey. Without it, such timestamps of a file
+        of the user's own are refused, and days are those of the zone that most of its users are
+        in, UTC where it names none.
     columns : sequence of str
         ``YOURS=OURS`` pairs.
     """
-    raw, assumed, source = read_raw(data, zone=zone, columns=columns)
-    events, vocabulary, report = clean(raw, assumed_zone=assumed, fit_share=TRAIN_SHARE)
-    shop = cut_into_days(events, vocabulary, zone=assumed)
-    return ShopData(shop=shop, report=report, source=source, is_journey=data is None)
+    cleaned = read_cleaned(data, zone=zone, columns=columns)
+    return ShopData(
+        shop=cut_into_days(cleaned.events, cleaned.vocabulary, zone=cleaned.zone),
+        report=cleaned.report,
+        lines=cleaned.lines,
+        source=cleaned.source,
+        is_journey=data is None,
+    )
 
 
-def read_raw(
-    data: Path | None, *, zone: str | None, columns: Sequence[str]
-) -> tuple[RawEvents, str, str]:
-    """Read raw rows; return them with the zone and a note on the source."""
+def read_cleaned(data: Path | None, *, zone: str | None, columns: Sequence[str]) -> Cleaned:
+    """Read and clean the data of a run; see :func:`load_shop`."""
+    names = column_names(columns)
     if data is None:
-        return journey_events(), str(zone_of(zone or ZONE)), SOURCE_NOTE
-    raw = read_events(data, columns=column_names(columns))
-    return raw, str(zone_of(zone or "UTC")), f"{data.name}, a file of the user's own"
+        zone = zone or ZONE
+    if zone is not None:
+        zone_of(zone)
+    raw = journey_events() if data is None else read_events(data, columns=names)
+    events, vocabulary, report = clean(raw, assumed_zone=zone, fit_share=TRAIN_SHARE)
+    return Cleaned(
+        events=events,
+        vocabulary=vocabulary,
+        report=report,
+        source=SOURCE_NOTE if data is None else f"{data.name}, a file of the user's own",
+        zone=zone or _commonest_zone(vocabulary),
+    )
+
+
+def _commonest_zone(vocabulary: Vocabulary) -> str:
+    counts = Counter(zone for zone in vocabulary.zones.to_pylist() if zone is not None)
+    return min(counts, key=lambda zone: (-counts[zone], zone)) if counts else "UTC"
 
 
 def column_names(pairs: Sequence[str]) -> dict[str, str]:
     """Read ``YOURS=OURS`` pairs."""
-    names = {}
+    names: dict[str, str] = {}
     for pair in pairs:
-        yours, sign, ours = pair.partition("=")
+        yours, sign, ours = pair.rpartition("=")  # a name of yours may hold the sign
         if not (yours and sign and ours):
             raise BadInputError(f"expected --column YOURS=OURS, got {pair!r}")
-        names[yours] = ours
+        if names.setdefault(yours, ours) != ours:
+            raise BadInputError(
+                f"expected one --column for {yours!r}, got {names[yours]!r}, {ours!r}"
+            )
     return names

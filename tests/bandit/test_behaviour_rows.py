@@ -46,6 +46,17 @@ def test_categories_may_be_numbers(tmp_path: Path) -> None:
     assert rows.categories == ("10", "9")
 
 
+def test_names_are_words_whatever_they_look_like(tmp_path: Path) -> None:
+    """Zeros in front, clock times, capitals: one category a spelling, none changed."""
+    names = ["007", "7", "1.10", "1.1", "12:30", "True", "true"]
+    path = written(tmp_path, *[f"0.1,1,1,{name},click" for name in names])
+    assert read_behaviour(path).categories == tuple(sorted(names))
+    path = written(
+        tmp_path, "0.1,1,1,01,click", "0.1,1,1,1,click", header="time,freq,amount,kind,action"
+    )
+    assert read_behaviour(path, columns={"kind": "category"}).categories == ("01", "1")
+
+
 def test_single_bad_rows_are_dropped_and_counted(tmp_path: Path) -> None:
     """One bad row never sinks a file, and the numbers add up."""
     bad = ["x,1,1,a,view", "1.5,1,1,a,view", "0.5,1,1,,view", "0.5,1,1,a,gaze", "0.5,1"]
@@ -68,6 +79,20 @@ def test_columns_can_be_renamed(tmp_path: Path) -> None:
     assert read_behaviour(path, columns={"hour": "time"}).n_rows == 1
     with pytest.raises(BadInputError, match=r"not in the file: \['when'\]"):
         read_behaviour(path, columns={"when": "time"})
+    with pytest.raises(BadInputError, match=r"not ours: \['when'\]"):
+        read_behaviour(path, columns={"hour": "when"})
+    with pytest.raises(BadInputError, match="each once"):
+        read_behaviour(path, columns={"hour": "time", "freq": "time"})
+
+
+def test_a_column_that_is_named_takes_the_place_of_ours(tmp_path: Path) -> None:
+    """And a name that is there twice is refused."""
+    path = written(tmp_path, f"0.5,{GOOD}", header=f"hour,{HEADER}")
+    assert read_behaviour(path, columns={"hour": "time"}).time.tolist() == [0.5]
+    swapped = {"freq": "amount", "amount": "freq"}
+    rows = read_behaviour(path, columns=swapped)
+    assert (rows.freq.tolist(), rows.amount.tolist()) == ([19.9], [3.0])
+    assert "twice: time" in refused(tmp_path, f"0.5,{GOOD}", header=f"time,{HEADER}")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +119,11 @@ def test_the_worth_of_actions_is_the_users_to_say(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD, "0.5,1,2,books,bought", "0.5,1,2,books,buy")
     rows = read_behaviour(path, worth={"purchase": 0.5, "bought": 1.0})
     assert rows.worth.tolist() == [0.5, 1.0, 0.5]
+    assert read_behaviour(path, worth={"PURCHASE ": 0.5, "Bought": 1.0}).worth.tolist() == [
+        0.5,
+        1.0,
+        0.5,
+    ]
     for worth in ({}, {"buy": 2.0}, {"buy": math.nan}):
         with pytest.raises(BadInputError, match="worth of 0 to 1"):
             read_behaviour(path, worth=worth)
@@ -125,3 +155,7 @@ def test_tables_in_memory_and_in_chunks_are_read_alike() -> None:
         np.testing.assert_array_equal(rows.freq, [1.0, math.nan])
     with pytest.raises(BadInputError, match="missing: time"):
         behaviour_of(pa.table({"freq": [1]}))
+    with pytest.raises(BadInputError, match="one value a row in column 'freq'"):
+        behaviour_of(pa.table(columns | {"freq": [[1], [2]]}))
+    with pytest.raises(ForeignFileError, match=r"UTF-8 text in column 'category'.*row 1"):
+        behaviour_of(pa.table(columns | {"category": [b"a", b"\xff"]}))

@@ -13,7 +13,7 @@ from bandit.errors import BadInputError
 from bandit.events import ACTIONS, NO_ITEM, Events
 from bandit.ingest import RawEvents
 
-T0 = 1_700_000_000_000
+T0, DAY_MS = 1_700_000_000_000, 86_400_000
 
 ROWS = [
     {
@@ -182,15 +182,109 @@ def test_a_session_needs_no_item() -> None:
 def test_amounts_in_text_are_numbers_or_missing(
     kind: pa.DataType, text: str, amount: float | None
 ) -> None:
-    """What is not surely a number is missing and counted, never guessed."""
-    table = raw_of([dict(ROWS[0], time=T0 + n) for n in range(2)]).table
-    texts = pa.array([text, "oops"], kind)
+    """What is not surely a number is missing, counted and told, never guessed."""
+    table = raw_of([dict(ROWS[0], time=T0 + n) for n in range(6)]).table
+    texts = pa.array([text, "oops", "1", "2", "", "NA"], kind)
     table = table.set_column(table.column_names.index("amount"), "amount", texts)
     events, _, report = clean(RawEvents(table=table, n_malformed=0))
     assert np.isnan(events.amount[1])
-    assert report.n_missing_amount == (2 if amount is None else 1)
+    assert events.amount[2:4].tolist() == [1.0, 2.0]
+    assert report.n_missing_amount == (4 if amount is None else 3)
+    assert report.unreadable["amount"] == (2 if amount is None else 1)
+    assert any("cells of amount cannot be read" in line for line in report.lines())
     if amount is not None:
         assert events.amount[0] == amount
+
+
+@pytest.mark.parametrize("name", ["amount", "rating"])
+def test_a_column_of_which_most_cells_are_no_numbers_is_refused(name: str) -> None:
+    """With its first bad row: decimal commas are no missing amounts."""
+    rows = [dict(ROWS[0], time=T0 + n, **{name: f"{n},50"}) for n in range(9)]
+    rows[0][name] = ""
+    with pytest.raises(BadInputError, match=f"'{name}'; 8 of 8 cells .* first is row 1: '1,50'"):
+        clean(raw_of(rows))
+
+
+def test_one_bad_number_is_no_bad_column_however_few_there_are() -> None:
+    rows = [dict(ROWS[0], time=T0 + n, rating=None) for n in range(99)]
+    rows.append(dict(ROWS[0], rating="five"))
+    assert clean(raw_of(rows))[2].unreadable["rating"] == 1
+
+
+def test_an_infinite_amount_is_none() -> None:
+    rows = [dict(ROWS[0], time=T0 + n, amount=float(n)) for n in range(5)]
+    events, _, report = clean(raw_of([*rows, dict(ROWS[0], time=T0 + 9, amount=float("inf"))]))
+    assert np.isnan(events.amount[-1])
+    assert report.unreadable["amount"] == 1
+
+
+@pytest.mark.parametrize("stray_ms", [T0 - 3_000 * DAY_MS, T0 + 20_000 * DAY_MS])
+def test_a_time_far_from_all_others_is_dropped_and_counted(stray_ms: int) -> None:
+    """One purchase of 2078 would make a log of one year one of fifty."""
+    rows = [dict(ROWS[0], time=T0 + n * DAY_MS) for n in range(300)]
+    events, _, report = clean(raw_of([*rows, dict(ROWS[0], time=stray_ms)]))
+    assert report.dropped["time far from all others"] == 1
+    assert report.n_in == report.n_kept + sum(report.dropped.values())
+    assert events.n_rows == 300
+
+
+def test_early_days_and_gaps_of_months_are_not_far() -> None:
+    """Up to a year beside the middle 99 %, or as far as these are long; few rows say nothing."""
+    days = [*range(600), 900, -500]
+    rows = [dict(ROWS[0], time=T0 + n * DAY_MS) for n in days]
+    assert clean(raw_of(rows))[0].n_rows == len(days)
+    brief = [dict(ROWS[0], time=T0 + n) for n in range(1000)]
+    assert clean(raw_of([*brief, dict(ROWS[0], time=T0 + 364 * DAY_MS)]))[0].n_rows == 1001
+    assert clean(raw_of([ROWS[0], dict(ROWS[1], time=T0 + 9_000 * DAY_MS)]))[0].n_rows == 2
+
+
+def test_zeros_are_no_times() -> None:
+    """In seconds too: the year 1970 stands for nothing known."""
+    rows = [dict(ROWS[0], time=T0 // 1000 + n) for n in range(9)] + [dict(ROWS[0], time=0)]
+    assert clean(raw_of(rows))[2].dropped["time out of range"] == 1
+
+
+def test_words_that_differ_by_capitals_are_counted_together() -> None:
+    words = ["PV", "pv", "Dance", "dance", " DANCE ", "view"]
+    rows = [dict(ROWS[0], action=word, time=T0 + n) for n, word in enumerate(words)]
+    _, _, report = clean(raw_of(rows))
+    assert report.synonyms == {"pv as view": 2}
+    assert report.undefined == {"dance": 3}
+
+
+@pytest.mark.parametrize("nothing", [None, "", " "])
+def test_a_missing_action_is_missing_and_not_undefined(nothing: str | None) -> None:
+    _, _, report = clean(raw_of([*ROWS, dict(ROWS[0], action=nothing)]))
+    assert (report.dropped["missing action"], report.dropped["undefined action"]) == (1, 0)
+
+
+def test_zones_of_users_and_texts_of_items_are_kept() -> None:
+    """The last that is known of each; what is no zone is counted and told."""
+    rows = [
+        dict(ROWS[0], user="a", item="x", time=T0 + 1, zone="Asia/Tokyo", text="old name"),
+        dict(ROWS[0], user="a", item="x", time=T0 + 2, zone="Europe/Berlin", text="name"),
+        dict(ROWS[0], user="a", item="y", time=T0 + 3, zone=None, text=None),
+        dict(ROWS[0], user="b", item="x", time=T0 + 4, zone="Mars/Olympus", text=" "),
+    ]
+    _, words, report = clean(raw_of(rows))
+    assert dict(zip(words.users.to_pylist(), words.zones.to_pylist(), strict=True)) == {
+        "a": "Europe/Berlin",
+        "b": None,
+    }
+    assert words.texts.to_pylist() == ["name", None]
+    assert report.unreadable["zone"] == 1
+    assert "  1 cells of zone cannot be read and count as missing" in report.lines()
+    _, without, _ = clean(raw_of(ROWS))
+    assert without.zones.to_pylist() == [None, None]
+
+
+def test_it_is_told_where_times_without_a_zone_were_read() -> None:
+    column = pa.array([T0, T0 + 1, T0 + 2], pa.timestamp("ms"))
+    table = raw_of(ROWS).table
+    for kind, told in ((column, True), (column.cast(pa.timestamp("ms", "UTC")), False)):
+        timed = table.set_column(table.column_names.index("time"), "time", kind)
+        _, _, report = clean(RawEvents(table=timed, n_malformed=0), assumed_zone="Asia/Tokyo")
+        assert any("the clock of Asia/Tokyo" in line for line in report.lines()) == told
 
 
 def test_columns_given_by_code_are_read_as_their_words() -> None:

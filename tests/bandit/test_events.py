@@ -62,14 +62,26 @@ def test_the_canonical_order_is_one_order(seed: int) -> None:
         "at_ms": rng.integers(4, size=30),
         "action": rng.integers(2, size=30).astype(np.int16),
         "item": rng.integers(2, size=30),
-        "event_id": rng.permutation(30),
     }
-    order = canonical_order(**columns)
-    rows = list(zip(*(column.tolist() for column in columns.values()), strict=True))
+    last = [rng.integers(2, size=30), rng.permutation(30)]
+    order = canonical_order(**columns, last=last)
+    rows = list(zip(*(c.tolist() for c in (*columns.values(), *last)), strict=True))
     assert [rows[n] for n in order] == sorted(rows)
     mixed = rng.permutation(30)
-    again = canonical_order(**{name: column[mixed] for name, column in columns.items()})
+    turned = {name: column[mixed] for name, column in columns.items()}
+    again = canonical_order(**turned, last=[column[mixed] for column in last])
     np.testing.assert_array_equal(mixed[again], order)
+
+
+@pytest.mark.parametrize("far", [1, 2**40, 2**62])
+def test_ids_of_any_size_are_ordered_alike(far: int) -> None:
+    """Also where a user and a time do not fit one key; equal rows stay as they stand."""
+    rng = np.random.default_rng(6)
+    user, at_ms = rng.integers(-3, 3, size=400) * far, rng.integers(-(2**40), 2**40, size=400)
+    at_ms[::3], user[::3] = at_ms[0], user[0]
+    action, item = rng.integers(2, size=400).astype(np.int16), rng.integers(3, size=400)
+    order = canonical_order(user=user, at_ms=at_ms, action=action, item=item)
+    np.testing.assert_array_equal(order, np.lexsort((item, action, at_ms, user)))
 
 
 def test_nobody_asked_for_is_no_history() -> None:

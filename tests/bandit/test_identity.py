@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bandit.classic import classic_table
 from bandit.decide import Mode
 from bandit.errors import BadInputError, BadShapeError
-from bandit.events import NO_ITEM, Events, histories_of
+from bandit.events import NO_ITEM, Events, canonical_order, histories_of
 from bandit.holdout import Holdout
 from bandit.identity import Links, comparable, links_of, merge_events, merged_across_groups
 
@@ -151,6 +151,33 @@ def test_merging_gives_one_history_from_all_devices_in_order_of_time() -> None:
     assert table["spent_total"].to_pylist() == [4.0, 0.0]
 
 
+def test_merged_events_are_those_of_a_user_who_always_had_one_id() -> None:
+    """Ties of two devices too are ordered by what the events are, not by the devices' codes."""
+    rng = np.random.default_rng(2)
+    n = 60
+    columns = {
+        "at_ms": rng.integers(3, size=n),
+        "action": rng.integers(2, size=n).astype(np.int16),
+        "item": rng.integers(2, size=n),
+        "category": rng.integers(3, size=n),
+        "amount": rng.integers(4, size=n) / 2,
+        "rating": np.full(n, np.nan),
+    }
+
+    def ordered(user: np.ndarray) -> Events:
+        tied = {name: columns[name] for name in ("at_ms", "action", "item")}
+        last = [columns[name] for name in ("category", "amount", "rating")]
+        order = canonical_order(user=user, **tied, last=last)
+        return Events(user=user, **columns).take(order)
+
+    merged = merge_events(
+        ordered(rng.integers(4, size=n)), links_from([(k, 0, 0) for k in (1, 2, 3)])
+    )
+    expected = ordered(np.zeros(n, np.int64))
+    for name in Events.__slots__:
+        np.testing.assert_array_equal(getattr(merged, name), getattr(expected, name))
+
+
 def groups_of(held: set[int]):
     """Return an assignment that holds out just these ids."""
     return lambda ids: np.isin(ids, list(held))
@@ -208,6 +235,24 @@ def test_a_link_table_is_read_in_the_codes_of_the_vocabulary() -> None:
     assert links.resolve(np.array([2])).tolist() == [0]
 
 
+def test_devices_with_names_join_users_with_numbers() -> None:
+    """The vocabulary becomes text, codes stay; the device 007 is not the user 7."""
+    users = pa.array([7, 20], pa.int64())
+    for device in ("phone-1", "007"):
+        table = pa.table({"device": [device], "user": ["20"], "time": [1_700_000_000]})
+        links, grown = links_of(table, users)
+        assert grown.to_pylist() == ["7", "20", device]
+        assert links.resolve(np.arange(3)).tolist() == [0, 1, 1]
+    table = pa.table({"device": ["7"], "user": ["20"], "time": [1_700_000_000]})
+    links, grown = links_of(table, users)
+    assert grown.to_pylist() == [7, 20]
+    assert links.resolve(np.arange(2)).tolist() == [1, 1]
+
+
+def test_a_link_counts_in_the_end_however_late_it_is() -> None:
+    assert links_from([(8, 1, 2**62)]).resolve(np.array([8])).tolist() == [1]
+
+
 def test_a_link_table_with_holes_is_refused() -> None:
     users = pa.array(["a"])
     with pytest.raises(BadInputError, match="missing: time"):
@@ -215,3 +260,9 @@ def test_a_link_table_with_holes_is_refused() -> None:
     holes = pa.table({"device": ["b", None], "user": ["a", "a"], "time": [1.7e9, 1.7e9]})
     with pytest.raises(BadInputError, match="in row 1"):
         links_of(holes, users)
+    blank = pa.table({"device": ["b", " "], "user": ["a", "a"], "time": [1.7e9, 1.7e9]})
+    with pytest.raises(BadInputError, match="in row 1"):
+        links_of(blank, users)
+    lists = pa.table({"device": [["b"]], "user": ["a"], "time": [1.7e9]})
+    with pytest.raises(BadInputError, match="one value a row in the ids of links"):
+        links_of(lists, users)

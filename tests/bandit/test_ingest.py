@@ -213,17 +213,99 @@ def test_iso_times_keep_their_zone_in_every_kind_of_file(tmp_path: Path, kind: s
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("user,item,time,action\njosé,x,1,view\n".encode("latin-1"), r"latin\.csv.*Row #2"),
-        ("user,item,time,action\na,x,1,viéw\n".encode("latin-1"), r"'action' of .*row 0"),
-        ("user,item,time,action\na,x,1,view\n".encode("utf-16"), r"latin\.csv"),
+        (
+            "user,item,time,action\njosé,x,1,view\n".encode("latin-1"),
+            r"latin\.csv, got byte 0xe9 in line 2",
+        ),
+        (
+            "user,item,time,action\na,x,1,viéw\n".encode("latin-1"),
+            r"latin\.csv, got byte 0xe9 in line 2",
+        ),
+        (
+            "user,item,time,action\na,x,1,view\n".encode("utf-16"),
+            r"latin\.csv, got byte 0xff in line 1",
+        ),
     ],
 )
-def test_text_that_is_not_utf8_is_refused_with_its_row(
+def test_a_file_that_is_not_utf8_is_refused_with_its_line(
     tmp_path: Path, content: bytes, says: str
 ) -> None:
     path = tmp_path / "latin.csv"
     path.write_bytes(content)
     with pytest.raises(ForeignFileError, match=says):
+        read_events(path)
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.string(), pa.large_binary()])
+def test_text_of_parquet_that_is_not_utf8_is_refused_with_its_row(
+    tmp_path: Path, kind: pa.DataType
+) -> None:
+    """Also where the file claims that it is text."""
+    table = pa.Table.from_pylist(ROWS)
+    cells = pa.array([b"view", b"vi\xe9w", b"view"], pa.binary())
+    claimed = cells.view(pa.string()) if kind == pa.string() else cells.cast(kind)
+    table = table.set_column(table.column_names.index("action"), "action", claimed)
+    pq.write_table(table, tmp_path / "latin.parquet", store_schema=False)
+    with pytest.raises(ForeignFileError, match=r"'action' of .*latin\.parquet.*vi.xe9w.* row 1"):
+        read_events(tmp_path / "latin.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("user", [["a"]] * 3, r"one value a row in column 'user' of .*own\.parquet, got list"),
+        ("item", [{"id": 1}] * 3, "one value a row in column 'item' .*struct"),
+        ("action", [["view"]] * 3, "one value a row in column 'action'"),
+        ("amount", [[1.0]] * 3, "one value a row in column 'amount'"),
+        ("amount", [True] * 3, "numbers in column 'amount' .*got bool"),
+        (
+            "amount",
+            pa.array([T0] * 3, pa.timestamp("ms")),
+            "numbers in column 'amount' .*timestamp",
+        ),
+        (
+            "rating",
+            pa.array([T0] * 3, pa.timestamp("ms")),
+            "numbers in column 'rating' .*timestamp",
+        ),
+    ],
+)
+def test_columns_of_lists_and_other_things_are_refused_by_name(
+    tmp_path: Path, name: str, values: Any, says: str
+) -> None:
+    table = pa.Table.from_pylist([{**row, "rating": 1.0} for row in ROWS])
+    table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    pq.write_table(table, tmp_path / "own.parquet")
+    with pytest.raises(BadInputError, match=says):
+        read_events(tmp_path / "own.parquet")
+
+
+def test_numbers_of_money_are_numbers(tmp_path: Path) -> None:
+    """As databases store them."""
+    table = pa.Table.from_pylist(ROWS)
+    money = table["amount"].cast(pa.decimal128(12, 2))
+    table = table.set_column(table.column_names.index("amount"), "amount", money)
+    pq.write_table(table, tmp_path / "own.parquet")
+    events, _, _ = clean(read_events(tmp_path / "own.parquet"))
+    assert repr(events.amount.tolist()) == "[1.5, nan, 2.0]"
+
+
+def test_one_column_may_be_named_and_the_others_recognised(tmp_path: Path) -> None:
+    """A known header with a category of another name."""
+    path = tmp_path / "shop.csv"
+    path.write_text(
+        "event_time,event_type,product_id,category_id,category_code,price,user_id\n"
+        f"{T0},view,x,17,,2.5,a\n"
+    )
+    found = read_events(path, columns={"category_id": "category"}).table
+    assert found["category"].to_pylist() == [17]
+    assert {"user", "item", "time", "action", "amount"} < set(found.column_names)
+
+
+def test_a_file_of_a_hundred_columns_is_not_read_out(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(f"c{n}" for n in range(100)) + "\n" + "1," * 99 + "1\n")
+    with pytest.raises(BadInputError, match=r"'c19'\] and 80 more: name yours"):
         read_events(path)
 
 

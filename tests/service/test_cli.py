@@ -37,3 +37,31 @@ def test_the_installed_command_answers() -> None:
     command = Path(sys.executable).with_name("opportune")
     done = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
     assert "item and when" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["check"], ["run", "--data"]])
+def test_wrong_options_are_named(
+    shop_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """An unknown zone, a column that is named twice or not there; one line, nothing written."""
+    for options, says in (
+        (["--zone", "Mars/Olympus"], "Mars/Olympus"),
+        (["--column", "user=user", "--column", "user=item"], "one --column for 'user'"),
+        (["--column", "client=user"], "not in the file: ['client']"),
+        (["--column", "user"], "YOURS=OURS"),
+    ):
+        out = ["--out", str(tmp_path / "runs")] if command[0] == "run" else []
+        assert main([*command, str(shop_file), *options, *out]) == 2
+        said = capsys.readouterr()
+        assert says in said.err
+        assert (said.out, said.err.count("\n")) == ("", 1)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(
+    shop_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("here")
+    out = str(tmp_path / "file")
+    assert main(["run", "--data", str(shop_file), "--out", out]) == 2
+    assert f"expected {out} to be a folder" in capsys.readouterr().err

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 import pytest
 
 from bandit.log import logged_hash, read_log
@@ -146,22 +149,29 @@ def test_a_folder_without_a_finished_run_is_refused(
 def test_rubbish_is_refused_before_anything_is_written(
     tmp_path: Path, shop_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Five ways to be wrong; each names what was expected, none leaves a folder."""
+    """Ways to be wrong; each names what was expected in one line, none leaves a folder."""
     table = pa_csv.read_csv(shop_file)
+    one = table.filter(pc.equal(table["user"], "u00"))
+    naive = table["time"].cast(pa.timestamp("ms"))
+    pq.write_table(table.set_column(2, "time", naive), tmp_path / "naive.parquet")
+    pa_csv.write_csv(one, tmp_path / "one_user.csv")
     rubbish = {
         "empty.csv": b"",
         "binary.parquet": bytes(range(256)) * 9,
         "no_time.csv": b"user,category,action\nu1,c1,purchase\n",
         "bad_time.csv": b"user,category,time,action\nu1,c1,yesterday,purchase\n",
         "no_zone.csv": b"user,category,time,action\nu1,c1,2024-10-01T10:00:00,purchase\n",
+        "open_quote.csv": shop_file.read_bytes() + b'u1,"c1,1730419200000,purchase,1\n' * 2,
     }
     for name, content in rubbish.items():
         (tmp_path / name).write_bytes(content)
+    for name in (*rubbish, "naive.parquet", "one_user.csv"):
         runs = tmp_path / "runs"
         assert main(["run", "--data", str(tmp_path / name), "--out", str(runs)]) == 2, name
-        assert "expected" in capsys.readouterr().err
+        said = capsys.readouterr()
+        assert "expected" in said.err
+        assert (said.out, said.err.count("\n")) == ("", 1)
         assert not runs.exists()
-    assert table.num_rows > 0
 
 
 def test_check_says_what_a_run_would_do(
@@ -171,8 +181,7 @@ def test_check_says_what_a_run_would_do(
     assert main(["check", str(shop_file), "--zone", ZONE]) == 0
     said = capsys.readouterr().out
     assert "40 users" in said
-    assert "would train on 44 days" in said
-    assert "walk 16" in said
+    assert "44 days from 2024-10-01 (America/New_York) train, 16 are walked" in said
 
 
 def test_columns_can_be_renamed(shop_file: Path, tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pytest
 
 from bandit.errors import BadInputError
 from bandit.slots import local_midnight_ms
+from bandit.vocabulary import Vocabulary
 from service.jobs.purchases import EDGES_H, Purchases, cut_into_days
 from service.jobs.shop_data import column_names, load_shop
 
@@ -64,10 +66,83 @@ def test_a_short_file_is_refused_with_what_is_needed(shop_file: Path, tmp_path: 
         load_shop(tmp_path / "short.csv", zone="America/New_York", columns=())
 
 
+def written(table: pa.Table, path: Path) -> Path:
+    pa_csv.write_csv(table, path)
+    return path
+
+
+def with_column(table: pa.Table, name: str, values: object) -> pa.Table:
+    place = table.column_names.index(name) if name in table.column_names else table.num_columns
+    kept = table.drop_columns([name]) if name in table.column_names else table
+    return kept.add_column(place, name, pa.array(values))
+
+
+def test_purchases_without_a_category_are_counted_not_forgotten(
+    shop_file: Path, tmp_path: Path
+) -> None:
+    """Where most have one; where few have, the items themselves are what is pushed."""
+    table = pa_csv.read_csv(shop_file)
+    table = with_column(table, "item", [f"i{n % 7}" for n in range(table.num_rows)])
+    names = table["category"].to_pylist()
+    few = with_column(table, "category", [None, None, None, *names[3:]])
+    shop = load_shop(written(few, tmp_path / "few.csv"), zone="UTC", columns=()).shop
+    assert (shop.n_left_out, shop.events.n_rows) == (3, table.num_rows - 3)
+    assert "; 3 purchases name none" in shop.note
+    assert shop.restricted_to(np.arange(5)).n_left_out == 3
+    most = with_column(table, "category", [*names[:9], *[None] * (len(names) - 9)])
+    shop = load_shop(written(most, tmp_path / "most.csv"), zone="UTC", columns=()).shop
+    assert (shop.n_left_out, shop.events.n_rows) == (0, table.num_rows)
+    assert set(shop.item_names) == {f"i{n}" for n in range(7)}
+
+
+def test_users_who_only_look_are_no_buyers(shop_file: Path, tmp_path: Path) -> None:
+    """They are cleaned and counted, and nothing is decided for them."""
+    table = pa_csv.read_csv(shop_file)
+    views = with_column(table, "action", ["view"] * table.num_rows)
+    views = with_column(views, "user", [f"a{n % 90}" for n in range(table.num_rows)])
+    path = written(pa.concat_tables([views, table]), tmp_path / "views.csv")
+    plain, mixed = (load_shop(f, zone="UTC", columns=()) for f in (shop_file, path))
+    assert "130 users, 0 items, 12 categories" in mixed.lines
+    for name in ("n_users", "buy_user", "buy_item", "active_user", "active_slot"):
+        np.testing.assert_array_equal(getattr(mixed.shop, name), getattr(plain.shop, name))
+    np.testing.assert_array_equal(mixed.shop.events.user, plain.shop.events.user)
+
+
+def test_one_stray_date_does_not_move_the_training_range(shop_file: Path, tmp_path: Path) -> None:
+    """A purchase of 2080 is dropped and told."""
+    table = pa_csv.read_csv(shop_file)
+    times = table["time"].to_pylist()
+    stray = with_column(table, "time", [3_471_292_800_000, *times[1:]])
+    found = load_shop(written(stray, tmp_path / "stray.csv"), zone="UTC", columns=())
+    plain = load_shop(shop_file, zone="UTC", columns=())
+    assert found.shop.train_days == plain.shop.train_days
+    assert "  dropped 1: time far from all others" in found.lines
+
+
+def test_days_are_cut_in_the_zone_of_most_users(shop_file: Path, tmp_path: Path) -> None:
+    """If the file says so and nobody else does."""
+    table = pa_csv.read_csv(shop_file)
+    zones = [
+        "Asia/Tokyo" if user < "u30" else "Europe/Berlin" for user in table["user"].to_pylist()
+    ]
+    path = written(with_column(table, "zone", zones), tmp_path / "zones.csv")
+    found = load_shop(path, zone=None, columns=())
+    assert found.shop.zone == "Asia/Tokyo"
+    assert "  10 users are in other zones; all days are cut in Asia/Tokyo" in found.lines
+    assert load_shop(path, zone="UTC", columns=()).shop.zone == "UTC"
+    assert load_shop(shop_file, zone=None, columns=()).shop.zone == "UTC"
+
+
+def test_more_than_memory_holds_is_refused_before_anything_is_done(
+    shop_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.purchases.MAX_USER_DAYS", 40 * 60 - 1)
+    with pytest.raises(BadInputError, match=r"2,399 user-days, got 40 users who bought x 60 days"):
+        load_shop(shop_file, zone="America/New_York", columns=())
+
+
 def test_events_without_purchases_are_refused(small_shop: Purchases) -> None:
     """There is nothing to walk."""
-    from bandit.cleaning import Vocabulary
-
     none = small_shop.events.take(np.zeros(0, np.int64))
     vocabulary = Vocabulary.__new__(Vocabulary)
     with pytest.raises(BadInputError, match="expected purchases"):
@@ -77,6 +152,7 @@ def test_events_without_purchases_are_refused(small_shop: Purchases) -> None:
 def test_a_column_option_without_an_equals_sign_is_refused() -> None:
     """``--column`` takes pairs."""
     assert column_names(["a=user", "b=time"]) == {"a": "user", "b": "time"}
+    assert column_names(["x=1=user", "b=time", "b=time"]) == {"x=1": "user", "b": "time"}
     with pytest.raises(BadInputError, match="YOURS=OURS"):
         column_names(["user"])
 
