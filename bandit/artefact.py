@@ -2,8 +2,8 @@
 
 Named arrays and a plain description enter; a folder with ``arrays.npz`` and ``artefact.json``
 leaves, and the same comes back or is refused by name. Never pickle. The description is
-written last and holds the digest of the arrays, so a half-written pair is never read. Format:
-NumPy's ``.npz`` with ``allow_pickle=False``.
+written last and holds the digest of the arrays, so a half-written pair is never read. The same
+arrays are the same bytes. Format: NumPy's ``.npz`` with ``allow_pickle=False``.
 """
 
 from __future__ import annotations
@@ -50,9 +50,12 @@ def write_artefact(
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".{_ARRAYS}.partial"
     # One by one, because an array may be called "file" and savez takes names as keywords.
-    with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(aside, "w") as archive:
         for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+            # Without a date of its own, the archive would carry the hour it was written at.
+            member = zipfile.ZipInfo(f"{name}.npy")
+            member.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(member, "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
     aside.replace(folder / _ARRAYS)
     description = {

@@ -105,8 +105,8 @@ def _check(groups: Mapping[str, tuple[str, ...]], windows_days: tuple[int, ...])
     unknown = sorted({a for actions in groups.values() for a in actions} - set(ACTIONS))
     if unknown:
         raise BadInputError(f"expected actions out of {', '.join(ACTIONS)}, got {unknown}")
-    if any(days < 1 for days in windows_days):
-        raise BadInputError(f"expected windows of at least one day, got {windows_days}")
+    if any(days < 1 or days != int(days) for days in windows_days):
+        raise BadInputError(f"expected windows of one or more whole days, got {windows_days}")
 
 
 def _first_at_or_after(at_ms: Whole, first: Whole, end: Whole, instant: Whole) -> Whole:

@@ -135,7 +135,7 @@ class CategoryModel:
                 f"expected some rows with a positive action, such as a purchase or a click, got "
                 f"none of {behaviour.n_rows}: say with worth= which of your actions are positive"
             )
-        if send_cost < 0 or ridge <= 0:
+        if not (0 <= send_cost < np.inf and 0 < ridge < np.inf):
             raise BadInputError(f"expected a cost ≥ 0 and a ridge > 0, got {send_cost}, {ridge}")
         columns = {"freq": behaviour.freq, "amount": behaviour.amount}
         normaliser = Normaliser.fit(columns, logged=("freq", "amount"))
@@ -160,9 +160,12 @@ class CategoryModel:
         Raises
         ------
         BadInputError
-            For times outside [0, 1] or columns of unlike length.
+            For what is no number, times outside [0, 1] or columns of unlike length.
         """
-        rows = [np.atleast_1d(np.asarray(c, np.float64)) for c in (time, freq, amount)]
+        try:
+            rows = [np.atleast_1d(np.asarray(c, np.float64)) for c in (time, freq, amount)]
+        except (TypeError, ValueError) as error:
+            raise BadInputError(f"expected numbers as time, freq and amount: {error}") from error
         if len({row.shape for row in rows}) != 1:
             raise BadInputError(
                 f"expected time, freq and amount of one length, got {[len(row) for row in rows]}"
@@ -248,8 +251,16 @@ class CategoryModel:
                 send_cost=float(said["send_cost"]),
                 n_rows=int(said["n_rows"]),
             )
-        except KeyError as error:
-            raise ForeignFileError(f"expected a whole model in {folder}, missing {error}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise ForeignFileError(
+                f"expected a whole model in {folder}, reading it failed: {error!r}"
+            ) from error
+        n_categories = len(model.categories)
+        if model.weights.ndim != 2 or model.weights.shape[1] - n_categories not in (0, 1):
+            raise ForeignFileError(
+                f"expected weights of {n_categories} categories in {folder}, got "
+                f"{model.weights.shape}"
+            )
         return model
 
 

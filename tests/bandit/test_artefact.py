@@ -33,6 +33,17 @@ def test_writing_again_replaces_it(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["arrays.npz", "artefact.json"]
 
 
+def test_the_same_arrays_are_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever they are written."""
+    first = written(tmp_path / "one")
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    second = written(tmp_path / "two")
+    for name in ("arrays.npz", "artefact.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
 def test_objects_are_refused_when_writing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="allow_pickle"):
         write_artefact(tmp_path, {"w": np.array([{}])}, kind="thing", version=1, said={})

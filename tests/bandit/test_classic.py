@@ -193,7 +193,8 @@ def test_foreign_actions_windows_and_times_are_refused() -> None:
     at_ms = np.array([[T0]])
     with pytest.raises(BadInputError, match=r"got \['gaze'\]"):
         classic_table(histories, at_ms, groups={"browse": ("gaze",)})
-    with pytest.raises(BadInputError, match="at least one day"):
-        classic_table(histories, at_ms, windows_days=(0,))
+    for windows in ((0,), (7, 1.5)):
+        with pytest.raises(BadInputError, match="whole days"):
+            classic_table(histories, at_ms, windows_days=windows)  # type: ignore[arg-type]
     with pytest.raises(BadShapeError, match="a row of times a history"):
         classic_table(histories, np.zeros((2, 1), np.int64))

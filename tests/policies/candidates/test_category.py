@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bandit.actions import HOLD, Observation, SlotGrid, assemble
+from bandit.artefact import read_artefact, write_artefact
 from bandit.behaviour_rows import Behaviour, read_behaviour
 from bandit.decide import Stamp, decide, decision_ids
 from bandit.errors import BadInputError, ForeignFileError
@@ -180,8 +181,12 @@ def test_rubbish_is_refused_with_what_to_do(model: CategoryModel) -> None:
         model.short_list(0.5, 1, 1, n_items=5)
     with pytest.raises(BadInputError, match="positive action"):
         CategoryModel.fit(behaviour(category=[0, 1], worth=[0.0, 0.0]))
-    with pytest.raises(BadInputError, match="ridge > 0"):
-        CategoryModel.fit(behaviour(category=[0, 1], worth=[1.0, 0.0]), ridge=0.0)
+    rows = behaviour(category=[0, 1], worth=[1.0, 0.0])
+    for wrong in ({"ridge": 0.0}, {"ridge": math.nan}, {"send_cost": -1}, {"send_cost": math.nan}):
+        with pytest.raises(BadInputError, match="ridge > 0"):
+            CategoryModel.fit(rows, **wrong)
+    with pytest.raises(BadInputError, match="expected numbers as time"):
+        model.predict_category("noon", 3, 10)  # type: ignore[arg-type]
 
 
 def test_it_is_stored_and_found_again_to_the_bit(model: CategoryModel, tmp_path: Path) -> None:
@@ -195,6 +200,18 @@ def test_it_is_stored_and_found_again_to_the_bit(model: CategoryModel, tmp_path:
     (tmp_path / "arrays.npz").write_bytes(b"")
     with pytest.raises(ForeignFileError, match=r"arrays\.npz"):
         CategoryModel.load(tmp_path)
+
+
+def test_a_foreign_model_is_refused(model: CategoryModel, tmp_path: Path) -> None:
+    """One category too many for its weights, or one that is no number."""
+    model.save(tmp_path)
+    arrays, said = read_artefact(tmp_path, kind="opportune category model", version=1)
+    for wrong in ({"categories": ["a"]}, {"send_cost": None}, {"n_rows": "many"}):
+        write_artefact(
+            tmp_path, arrays, kind="opportune category model", version=1, said=said | wrong
+        )
+        with pytest.raises(ForeignFileError, match="expected"):
+            CategoryModel.load(tmp_path)
 
 
 def test_its_short_list_goes_through_decide_as_item_times_now(model: CategoryModel) -> None:
