@@ -8,7 +8,7 @@ outlying amounts are capped by category and counted (:mod:`bandit.outliers`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -56,8 +56,7 @@ _YEAR_MS = 365 * 86_400_000
 def clean(
     raw: RawEvents,
     *,
-    fit_until_ms: int | None = None,
-    fit_share: float = 1.0,
+    fit_until_ms: int | Callable[[Events, Vocabulary], int] | None = None,
     first_ms: int = FIRST_MS,
     last_ms: int = LAST_MS,
     assumed_zone: str | None = None,
@@ -71,10 +70,9 @@ def clean(
     ----------
     raw : RawEvents
         As :func:`bandit.ingest.read_events` returns them.
-    fit_until_ms : int, optional
-        Caps on amounts are fitted on events before this instant only (the training range).
-    fit_share : float
-        Without ``fit_until_ms``: they are fitted on this share of the time range, its beginning.
+    fit_until_ms : int or callable, optional
+        Caps on amounts are fitted on events before this instant only (the training range), or
+        before the one that is made of the clean events; on all of them without it.
     first_ms, last_ms : int
         Times outside ``[first_ms, last_ms)`` are out of range.
     assumed_zone : str, optional
@@ -116,10 +114,8 @@ def clean(
         **{name: values[rows] for name, values in numbers.items()},
     )
     events, dropped["exact duplicate"] = _without_duplicates(events)
-    if fit_until_ms is None:
-        begin_ms, end_ms = int(events.at_ms.min()), int(events.at_ms.max()) + 1
-        fit_until_ms = begin_ms + round(fit_share * (end_ms - begin_ms))
-    is_early = events.at_ms < fit_until_ms
+    until_ms = fit_until_ms(events, vocabulary) if callable(fit_until_ms) else fit_until_ms
+    is_early = events.at_ms < (last_ms if until_ms is None else until_ms)
     amount, n_capped = capped(events.amount, events.category + 1, fitted=is_early)
     report = CleaningReport(
         n_in=table.num_rows + raw.n_malformed,

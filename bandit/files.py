@@ -123,18 +123,30 @@ def _read_csv(path: Path, ids: frozenset[str]) -> tuple[pa.Table, int]:
         n_malformed += not has_ended
         return "skip"
 
-    with path.open("rb") as file:
-        table = pa.csv.read_csv(
-            _TextFile(file, _LAST_LINE),
-            # One thread: the handler counts from Python, and a count must not depend on a race.
-            read_options=pa.csv.ReadOptions(use_threads=False),
-            parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
-            convert_options=pa.csv.ConvertOptions(
-                timestamp_parsers=["not a format: times are read by bandit.timestamps"],
-                column_types={name: pa.string() for name in ids},
-            ),
-        )
-    if not has_ended and table.num_columns > 1:
+    try:
+        with path.open("rb") as file:
+            table = pa.csv.read_csv(
+                _TextFile(file, _LAST_LINE),
+                # One thread: the handler counts from Python, and a count must not hang on a race.
+                read_options=pa.csv.ReadOptions(use_threads=False),
+                parse_options=pa.csv.ParseOptions(
+                    newlines_in_values=True, invalid_row_handler=skip
+                ),
+                convert_options=pa.csv.ConvertOptions(
+                    timestamp_parsers=["not a format: times are read by bandit.timestamps"],
+                    column_types={name: pa.string() for name in ids},
+                ),
+            )
+    except pa.ArrowInvalid as error:
+        if "straddling" in str(error):
+            raise ForeignFileError(
+                f"expected rows of less than a megabyte in {path}, got a longer one: close the "
+                "quotation mark that opens in it and is never closed"
+            ) from error
+        raise
+    if table.num_columns == 1:
+        return table.slice(0, max(table.num_rows - 1, 0)), n_malformed
+    if not has_ended:
         raise ForeignFileError(
             f"expected every quotation mark in {path} to be closed, one that opens in row "
             f"{table.num_rows - 1} or behind it is not: close or remove it"

@@ -19,12 +19,20 @@ from bandit.events import ACTIONS, Events
 from bandit.slots import day_windows
 from bandit.vocabulary import Vocabulary
 
-__all__ = ["EDGES_H", "MAX_USER_DAYS", "N_ITEMS", "TRAIN_SHARE", "Purchases", "cut_into_days"]
+__all__ = [
+    "EDGES_H",
+    "MAX_USER_DAYS",
+    "N_ITEMS",
+    "TRAIN_SHARE",
+    "Purchases",
+    "cut_into_days",
+    "training_ends_ms",
+]
 
 EDGES_H = (0, 4, 8, 12, 16, 20, 24)
 N_ITEMS = 60
 TRAIN_SHARE = 270 / 365
-"""Of the days; caps on amounts are fitted on this share of the time, too."""
+"""Of the days; whatever is fitted is fitted on these."""
 
 MAX_USER_DAYS = 5_000_000
 """More than the job can hold: scores of 60 items for each user's days take 500 bytes a day."""
@@ -172,23 +180,18 @@ def cut_into_days(
         If there are fewer than two users or 28 days, no two categories to choose between, or
         more users and days than fit in memory.
     """
-    bought = events.take(np.flatnonzero(events.action == _PURCHASE))
+    bought, by_category, n_left_out = _named_purchases(events)
     if bought.n_rows == 0:
         raise BadInputError("expected purchases among the events, got none")
-    has_category = bought.category >= 0
-    by_category = 2 * has_category.sum() >= bought.n_rows or not (bought.item >= 0).any()
     code = bought.category if by_category else bought.item
     names = vocabulary.categories if by_category else vocabulary.items
-    known = np.flatnonzero(code >= 0)
-    n_left_out = bought.n_rows - len(known)
-    bought, code = bought.take(known), code[known]
     users, user = np.unique(bought.user, return_inverse=True)
     if len(users) < 2:
         raise BadInputError(f"expected purchases of at least two users, got {len(users)}")
     bought = replace(bought, user=user)
     first_day, edges_ms = _local_days(bought.at_ms, zone)
     n_days = len(edges_ms)
-    train_days = round(n_days * train_share)
+    train_days = _train_days(n_days, train_share)
     if n_days < 28:
         raise BadInputError(
             f"expected at least 28 days of purchases, got {n_days} from {first_day}: the job "
@@ -227,6 +230,31 @@ def cut_into_days(
         active_user=active[1],
         active_slot=active[2],
     )
+
+
+def training_ends_ms(events: Events, *, zone: str, train_share: float = TRAIN_SHARE) -> int:
+    """Instant at which the training range of :func:`cut_into_days` ends.
+
+    For what is fitted before the days are cut; the end of the events if they hold no purchases.
+    """
+    bought, _, _ = _named_purchases(events)
+    if bought.n_rows == 0:
+        return int(events.at_ms.max()) + 1
+    _, edges_ms = _local_days(bought.at_ms, zone)
+    return int(edges_ms[_train_days(len(edges_ms), train_share), 0])
+
+
+def _train_days(n_days: int, train_share: float) -> int:
+    return min(round(n_days * train_share), n_days - 1)
+
+
+def _named_purchases(events: Events) -> tuple[Events, bool, int]:
+    """Purchases whose item is known, whether items are categories, and how many are left out."""
+    bought = events.take(np.flatnonzero(events.action == _PURCHASE))
+    has_category = bought.category >= 0
+    by_category = bool(2 * has_category.sum() >= bought.n_rows or not (bought.item >= 0).any())
+    known = np.flatnonzero(has_category if by_category else bought.item >= 0)
+    return bought.take(known), by_category, bought.n_rows - len(known)
 
 
 def _local_days(at_ms: NDArray[np.int64], zone: str) -> tuple[date, NDArray[np.int64]]:

@@ -22,7 +22,7 @@ from bandit.ingest import read_events
 from bandit.slots import zone_of
 from bandit.vocabulary import Vocabulary
 from service.jobs.journey import SOURCE_NOTE, ZONE, journey_events
-from service.jobs.purchases import TRAIN_SHARE, Purchases, cut_into_days
+from service.jobs.purchases import Purchases, cut_into_days, training_ends_ms
 
 __all__ = ["Cleaned", "ShopData", "column_names", "load_shop", "read_cleaned"]
 
@@ -122,7 +122,11 @@ def read_cleaned(data: Path | None, *, zone: str | None, columns: Sequence[str])
     if zone is not None:
         zone_of(zone)
     raw = journey_events() if data is None else read_events(data, columns=names)
-    events, vocabulary, report = clean(raw, assumed_zone=zone, fit_share=TRAIN_SHARE)
+
+    def ends_ms(events: Events, vocabulary: Vocabulary) -> int:
+        return training_ends_ms(events, zone=zone or _commonest_zone(vocabulary))
+
+    events, vocabulary, report = clean(raw, assumed_zone=zone, fit_until_ms=ends_ms)
     return Cleaned(
         events=events,
         vocabulary=vocabulary,

@@ -12,6 +12,7 @@ from bandit.cleaning import clean
 from bandit.errors import BadInputError
 from bandit.events import ACTIONS, NO_ITEM, Events
 from bandit.ingest import RawEvents
+from bandit.vocabulary import Vocabulary
 
 T0, DAY_MS = 1_700_000_000_000, 86_400_000
 
@@ -109,12 +110,17 @@ def test_caps_are_fitted_on_the_training_range_only() -> None:
     assert capped.amount.max() < 1000
 
 
-def test_a_share_of_the_time_range_fits_caps_too() -> None:
+def test_the_training_range_may_be_made_of_the_clean_events() -> None:
     """The first half here; what is ordinary in the second does not count."""
     rng = np.random.default_rng(3)
     amounts = [10 * rng.lognormal(0, 0.2) for _ in range(300)] + [1e5] * 300
     rows = [dict(ROWS[0], time=T0 + n, amount=a) for n, a in enumerate(amounts)]
-    assert clean(raw_of(rows), fit_share=0.5)[2].n_capped == 300
+
+    def half(events: Events, words: Vocabulary) -> int:
+        assert (events.n_rows, words.users.to_pylist()) == (600, ["b"])
+        return int(np.median(events.at_ms))
+
+    assert clean(raw_of(rows), fit_until_ms=half)[2].n_capped == 300
     assert clean(raw_of(rows))[2].n_capped < 300
 
 

@@ -54,6 +54,22 @@ def test_a_quotation_mark_that_is_never_closed_swallows_nothing_in_silence(
         read_table(path)
 
 
+def test_an_open_quotation_mark_far_from_the_end_is_named_too(tmp_path: Path) -> None:
+    """Behind it lies more than the reader takes at once."""
+    lines = [f"u{n},{n},fine" for n in range(300_000)]
+    lines[5] = 'u5,5,"oops'
+    with pytest.raises(
+        ForeignFileError, match=r"less than a megabyte in .*a\.csv.* quotation mark"
+    ):
+        read_table(written(tmp_path / "a.csv", "user,time,text\n" + "\n".join(lines)))
+
+
+def test_a_file_of_one_column_is_a_file(tmp_path: Path) -> None:
+    table, n_malformed = read_table(written(tmp_path / "a.csv", "user;time\na;1\nb;2"))
+    assert table.to_pylist() == [{"user;time": "a;1"}, {"user;time": "b;2"}]
+    assert n_malformed == 0
+
+
 def test_a_quotation_mark_inside_a_word_is_a_character(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", 'user,text\na,5" screen\nb,fine\n')
     assert [row["text"] for row in rows_of(path)] == ['5" screen', "fine"]

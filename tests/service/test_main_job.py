@@ -161,7 +161,7 @@ def test_rubbish_is_refused_before_anything_is_written(
         "no_time.csv": b"user,category,action\nu1,c1,purchase\n",
         "bad_time.csv": b"user,category,time,action\nu1,c1,yesterday,purchase\n",
         "no_zone.csv": b"user,category,time,action\nu1,c1,2024-10-01T10:00:00,purchase\n",
-        "open_quote.csv": shop_file.read_bytes() + b'u1,"c1,1730419200000,purchase,1\n' * 2,
+        "open_quote.csv": shop_file.read_bytes() + b'u1,"c1,1730419200000,purchase,1\n',
     }
     for name, content in rubbish.items():
         (tmp_path / name).write_bytes(content)

@@ -133,6 +133,26 @@ def test_days_are_cut_in_the_zone_of_most_users(shop_file: Path, tmp_path: Path)
     assert load_shop(shop_file, zone=None, columns=()).shop.zone == "UTC"
 
 
+def test_caps_are_fitted_before_the_first_online_midnight_and_not_a_row_later(
+    shop_file: Path, tmp_path: Path
+) -> None:
+    """Whatever the online days hold, and however long somebody looks on after the last purchase."""
+    table = pa_csv.read_csv(shop_file)
+    plain = load_shop(shop_file, zone="America/New_York", columns=())
+    ends_ms = plain.shop.train_until_ms
+    times, amounts = np.array(table["time"]), np.array(table["amount"])
+    dear = with_column(table, "amount", np.where(times < ends_ms, amounts, 1e6 * amounts + 1e6))
+    views = with_column(table.slice(0, 500), "action", ["view"] * 500)
+    views = with_column(views, "time", times.max() + 86_400_000 * np.arange(1, 501))
+    for name, rows in (("dear", dear), ("views", pa.concat_tables([dear, views]))):
+        found = load_shop(written(rows, tmp_path / f"{name}.csv"), zone=plain.shop.zone, columns=())
+        assert found.shop.train_until_ms == ends_ms
+        early = found.shop.events.at_ms < ends_ms
+        capped = plain.shop.events.amount[early]
+        np.testing.assert_array_equal(found.shop.events.amount[early], capped)
+        assert found.shop.events.amount[~early].max() < 1e6
+
+
 def test_more_than_memory_holds_is_refused_before_anything_is_done(
     shop_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
