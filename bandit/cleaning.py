@@ -220,7 +220,7 @@ def _coded(
     category, categories = codes_of(_column(table, "category"))
     # A file's rows have no ids; what else they hold keeps their order off the file's.
     order = canonical_order(
-        user=user, at_ms=at_ms, action=action, item=item, last=(category, amount, rating)
+        user=user, at_ms=at_ms, action=action, item=item, rest=(category, amount, rating)
     )
     events = Events(
         user=user,

@@ -89,9 +89,10 @@ def canonical_order(
     at_ms: NDArray[np.int64],
     action: NDArray[np.int16],
     item: NDArray[np.int64],
-    last: Sequence[NDArray[np.generic]] = (),
+    rest: Sequence[NDArray[np.generic]] = (),
+    event_id: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    """Order by (user, time, action, item, and what else rows have): the one tie rule of the house.
+    """Order by (user, time, action, item, the rest, event id): the one tie rule of the house.
 
     Events of one basket share a time; without a rule, an unstable sort changes which of them
     comes last and with it what a model is asked to predict.
@@ -100,23 +101,24 @@ def canonical_order(
     ----------
     user, at_ms, action, item : ndarray, (M,)
         The columns that order events.
-    last : sequence of ndarray, (M,)
-        Columns that settle what is still tied, such as an event's id, the first one first; rows
-        that are equal in them too stay as they stand.
+    rest : sequence of ndarray, (M,)
+        What else events have, such as a category and an amount, the first one first.
+    event_id : ndarray, (M,), optional
+        Settles what is still tied; rows that are equal in it too stay as they stand.
     """
-    rest = (*reversed(last), item, action)
+    ties = (*(() if event_id is None else (event_id,)), *reversed(rest), item, action)
     if not len(user):
         return np.zeros(0, np.int64)
     span = int(at_ms.max()) - int(at_ms.min()) + 1
     if (int(user.max()) - int(user.min()) + 1) * span > np.iinfo(np.int64).max:
-        return np.asarray(np.lexsort((*rest, at_ms, user)), np.int64)
+        return np.asarray(np.lexsort((*ties, at_ms, user)), np.int64)
     # One key for user and time sorts several times faster than seven columns; ties are few.
     key = (user - user.min()) * span + (at_ms - at_ms.min())
     order = np.argsort(key)
     same = key[order[1:]] == key[order[:-1]]
     tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
     rows = np.sort(order[tied])
-    order[tied] = rows[np.lexsort((*(column[rows] for column in rest), key[rows]))]
+    order[tied] = rows[np.lexsort((*(column[rows] for column in ties), key[rows]))]
     return np.asarray(order, np.int64)
 
 

@@ -225,7 +225,7 @@ def merge_events(events: Events, links: Links, *, at_ms: int | None = None) -> E
         at_ms=merged.at_ms,
         action=merged.action,
         item=merged.item,
-        last=(merged.category, merged.amount, merged.rating),
+        rest=(merged.category, merged.amount, merged.rating),
     )
     return merged.take(order)
 

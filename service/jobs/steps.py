@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from bandit.draws import key_of
-from bandit.errors import BadInputError
 from service.jobs.provenance import code_fingerprint, provenance
 
 __all__ = ["Run", "open_run", "write_json"]
@@ -113,13 +112,7 @@ def open_run(root: Path, settings: Mapping[str, Any], *, say: Callable[[str], No
             return Run(folder=folder, settings=settings, say=say)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     folder = root / f"{stamp}-{fingerprint}"
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise BadInputError(
-            f"expected {root} to be a folder that runs can be written to: {error}: name another "
-            "with --out"
-        ) from error
+    folder.mkdir(parents=True)
     write_json(folder / _SETTINGS, settings)
     return Run(folder=folder, settings=settings, say=say)
 

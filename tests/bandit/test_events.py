@@ -63,13 +63,13 @@ def test_the_canonical_order_is_one_order(seed: int) -> None:
         "action": rng.integers(2, size=30).astype(np.int16),
         "item": rng.integers(2, size=30),
     }
-    last = [rng.integers(2, size=30), rng.permutation(30)]
-    order = canonical_order(**columns, last=last)
-    rows = list(zip(*(c.tolist() for c in (*columns.values(), *last)), strict=True))
+    rest, ids = [rng.integers(2, size=30), rng.integers(2, size=30)], rng.permutation(30)
+    order = canonical_order(**columns, rest=rest, event_id=ids)
+    rows = list(zip(*(c.tolist() for c in (*columns.values(), *rest, ids)), strict=True))
     assert [rows[n] for n in order] == sorted(rows)
     mixed = rng.permutation(30)
     turned = {name: column[mixed] for name, column in columns.items()}
-    again = canonical_order(**turned, last=[column[mixed] for column in last])
+    again = canonical_order(**turned, rest=[c[mixed] for c in rest], event_id=ids[mixed])
     np.testing.assert_array_equal(mixed[again], order)
 
 

@@ -166,8 +166,8 @@ def test_merged_events_are_those_of_a_user_who_always_had_one_id() -> None:
 
     def ordered(user: np.ndarray) -> Events:
         tied = {name: columns[name] for name in ("at_ms", "action", "item")}
-        last = [columns[name] for name in ("category", "amount", "rating")]
-        order = canonical_order(user=user, **tied, last=last)
+        rest = [columns[name] for name in ("category", "amount", "rating")]
+        order = canonical_order(user=user, **tied, rest=rest)
         return Events(user=user, **columns).take(order)
 
     merged = merge_events(

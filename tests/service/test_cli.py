@@ -56,12 +56,3 @@ def test_wrong_options_are_named(
         assert says in said.err
         assert (said.out, said.err.count("\n")) == ("", 1)
     assert not (tmp_path / "runs").exists()
-
-
-def test_a_folder_that_cannot_be_written_to_is_named(
-    shop_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").write_text("here")
-    out = str(tmp_path / "file")
-    assert main(["run", "--data", str(shop_file), "--out", out]) == 2
-    assert f"expected {out} to be a folder" in capsys.readouterr().err
