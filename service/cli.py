@@ -1,7 +1,8 @@
 """The command line: ``opportune COMMAND``; each command is a job in ``service/jobs/``.
 
-Arguments enter; an exit code leaves: 0 done, 2 bad input (with what was expected, what came
-and what to do), 130 interrupted. Heavy libraries load only in the job that needs them.
+Arguments enter; an exit code leaves: 0 done, 1 the machine could not (disk, rights, memory), 2
+bad input (with what was expected, what came and what to do), 130 interrupted. Heavy libraries
+load only in the job that needs them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from bandit.errors import OpportuneError
 
 __all__ = ["main"]
+
+_MEMORY = (
+    "expected about 4 GB of memory for a run, and its processes to be left alone (call again: "
+    "finished steps are kept)"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,11 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(chosen.call(chosen))
     except OpportuneError as error:
-        print(f"opportune: {error}", file=sys.stderr)
-        return 2
+        return _said(2, str(error))
+    except OSError as error:
+        return _said(1, f"{error}; mend that and call again: finished steps are kept")
+    except (MemoryError, BrokenProcessPool) as error:
+        return _said(1, f"{_MEMORY}, got {type(error).__name__}: {error}")
     except KeyboardInterrupt:
-        print("opportune: interrupted; call again to go on where it stopped", file=sys.stderr)
-        return 130
+        return _said(130, "interrupted; call again to go on where it stopped")
+
+
+def _said(code: int, words: str) -> int:
+    print(f"opportune: {words}", file=sys.stderr)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

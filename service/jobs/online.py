@@ -7,9 +7,7 @@ walks all households, further seeds a keyed choice of 600 (all of them on a full
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,7 @@ from service.jobs.purchases import Purchases
 from service.jobs.timing_models import TimingModels, fit_timing
 from service.jobs.walk import Walk, save_state, walk
 from service.jobs.warm_start import PairMoments
+from service.jobs.workers import CONTEXT, workers
 
 __all__ = [
     "OnlineSettings",
@@ -139,9 +138,7 @@ def prepare(
         raise AssertionError("a shop has training days")
     scale = fit_scale(sample)
     warm = WarmStart(aware=moments[0], blind=moments[1], scale=scale)
-    # Days are large: each is let go as soon as its scaled twin is there.
-    days = [scale.apply(online.pop(0)) for _ in range(len(online))]
-    return Prepared(shop=shop, days=days, warm=warm)
+    return Prepared(shop=shop, days=[scale.apply(day) for day in online], warm=warm)
 
 
 def walk_online(
@@ -149,7 +146,7 @@ def walk_online(
     folder: Path,
     *,
     settings: OnlineSettings,
-    encoded: EncodedDays | None = None,
+    encoded: Path | None = None,
     contenders: Sequence[Contender] = CONTENDERS,
 ) -> dict[str, Any]:
     """Walk every contender and seed; write the log and frozen states; return the tables.
@@ -162,14 +159,23 @@ def walk_online(
         Gets ``log/<contender>/``, ``frozen/<contender>.npz`` and ``walks.parquet``.
     settings : OnlineSettings
         Seeds, sizes, processes.
-    encoded : EncodedDays, optional
-        The encoder's vectors.
+    encoded : Path, optional
+        File of the encoder's vectors; each process reads it by itself.
     contenders : sequence of Contender
         Who walks.
     """
     timing = timing_of(shop)
     tasks = [
-        _Task(shop, timing, encoded, folder, seed, _households(shop, settings, seed), contenders)
+        _Task(
+            shop=shop,
+            timing=timing,
+            encoded=encoded,
+            folder=folder,
+            seed=seed,
+            users=_households(shop, settings, seed),
+            contenders=contenders,
+            is_logged=seed == settings.seeds[0],
+        )
         for seed in settings.seeds
     ]
     walks: dict[str, list[tuple[NDArray[np.int64], Walk]]] = {c.name: [] for c in contenders}
@@ -191,28 +197,26 @@ def walk_online(
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
     shop: Purchases
     timing: TimingModels
-    encoded: EncodedDays | None
+    encoded: Path | None
     folder: Path
     seed: int
     users: NDArray[np.int64]
     contenders: Sequence[Contender]
+    is_logged: bool  # writes the decision log and the frozen states
 
 
-def _run(tasks: list[_Task], workers: int) -> list[list[Walk]]:
+def _run(tasks: list[_Task], n_workers: int) -> list[list[Walk]]:
     n_walks = sum(len(task.contenders) for task in tasks)
-    if workers == 1 or len(tasks) == 1:
+    if n_workers == 1 or len(tasks) == 1:
         with Progress(n_walks, "walks") as progress:
             return [_walk_task(task, progress.step) for task in tasks]
-    context = multiprocessing.get_context("spawn")
     with (
-        Progress(n_walks, "walks", context=context) as progress,
-        ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_tell, initargs=(progress.queue,)
-        ) as pool,
+        Progress(n_walks, "walks", context=CONTEXT) as progress,
+        workers(n_workers, begin=_tell, given=(progress.queue,)) as pool,
     ):
         return list(pool.map(_walk_told, tasks))
 
@@ -231,15 +235,11 @@ def _walk_told(task: _Task) -> list[Walk]:
 
 def _walk_task(task: _Task, done: Any) -> list[Walk]:
     """All contenders of one seed."""
-    shop, encoded = task.shop, task.encoded
-    is_all = len(task.users) == shop.n_users
-    if not is_all:
-        shop, encoded = shop.restricted_to(task.users), _restricted(encoded, task.users)
-    prepared = prepare(shop, task.timing, encoded)
-    found = []
+    prepared = _prepared(task)
+    shop, found = prepared.shop, []
     for contender in task.contenders:
         policy = ready(contender, shop, sample=prepared.days[0], warm=prepared.warm)
-        is_logged = is_all and task.seed == 1
+        is_logged = task.is_logged
         keep = _keeper(task.folder, contender, frozen_after(shop)) if is_logged else None
         found.append(
             walk(
@@ -254,6 +254,15 @@ def _walk_task(task: _Task, done: Any) -> list[Walk]:
         )
         done()
     return found
+
+
+def _prepared(task: _Task) -> Prepared:
+    shop = task.shop
+    encoded = None if task.encoded is None else EncodedDays.load(task.encoded)
+    if len(task.users) < shop.n_users:
+        shop = shop.restricted_to(task.users)
+        encoded = None if encoded is None else encoded.restricted_to(task.users)
+    return prepare(shop, task.timing, encoded)
 
 
 def _keeper(folder: Path, contender: Contender, day: int) -> Any:
@@ -273,17 +282,6 @@ def _households(shop: Purchases, settings: OnlineSettings, seed: int) -> NDArray
         uniforms(key_of("households", seed), np.arange(shop.n_users), stream=Stream.FOLD)
     )
     return np.sort(order[:n])
-
-
-def _restricted(encoded: EncodedDays | None, users: NDArray[np.int64]) -> EncodedDays | None:
-    if encoded is None:
-        return None
-    return EncodedDays(
-        first_day=encoded.first_day,
-        context=encoded.context[users],
-        item_scores=encoded.item_scores[users],
-        slot_probabilities=encoded.slot_probabilities[users],
-    )
 
 
 def _empty_moments(features: DayFeatures) -> tuple[PairMoments, PairMoments]:

@@ -45,10 +45,14 @@ class Progress:
 
     def __exit__(self, *raised: object) -> None:
         if self.queue is not None and self._listener is not None:
-            self.queue.put(None)
-            self._listener.join()
-            self.queue.close()
-            self.queue.join_thread()
+            if any(raised):
+                # A worker that was ended may hold the queue's lock for ever: wait for nothing.
+                self.queue.cancel_join_thread()
+            else:
+                self.queue.put(None)
+                self._listener.join()
+                self.queue.close()
+                self.queue.join_thread()
         self.bar.close()
 
     def _listen(self) -> None:

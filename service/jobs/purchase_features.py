@@ -10,13 +10,15 @@ knows a gap, a weekday, the household's hours or the time of the query.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.jobs.purchase_history import History
 from service.jobs.purchases import Purchases
+from service.jobs.steps import read_arrays
 from service.jobs.timing_models import TimingModels
 
 __all__ = ["DayFeatures", "EncodedDays", "FeatureScale", "fit_scale", "walk_features"]
@@ -35,17 +37,84 @@ class EncodedDays:
     item_scores: Array  # (H, T, K) log-probabilities of the next category
     slot_probabilities: Array  # (H, T, S) chance of being active
 
+    def save(self, path: Path) -> None:
+        """Write the vectors in single precision, as named arrays, never as a pickle."""
+        np.savez(
+            path,
+            allow_pickle=False,
+            first_day=np.array(self.first_day),
+            context=self.context.astype(np.float32),
+            item_scores=self.item_scores.astype(np.float32),
+            slot_probabilities=self.slot_probabilities.astype(np.float32),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> EncodedDays:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ForeignFileError
+            If the file is truncated or of another kind.
+        """
+        arrays = read_arrays(path, step=path.parent)
+        return cls(
+            first_day=int(arrays["first_day"]),
+            context=arrays["context"].astype(np.float64),
+            item_scores=arrays["item_scores"],
+            slot_probabilities=arrays["slot_probabilities"],
+        )
+
+    def restricted_to(self, users: NDArray[np.int64]) -> EncodedDays:
+        """Return the vectors of some users, in that order."""
+        return EncodedDays(
+            first_day=self.first_day,
+            context=self.context[users],
+            item_scores=self.item_scores[users],
+            slot_probabilities=self.slot_probabilities[users],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayFeatures:
-    """Features of one day for all H households, and their time-blind twins."""
+    """Features of one day for all H households, and their time-blind twins.
+
+    Only the columns that they are made of are kept; the arrays are laid out when they are
+    asked for. Ninety-five days of all households laid out would fill a gigabyte a process.
+    """
 
     day: int
     context: Array  # (H, D)
-    items: Array  # (H, K, Di)
-    slots: Array  # (H, S, Ds)
-    blind_items: Array  # (H, K, Bi)
-    blind_slots: Array  # (H, S, Bs)
+    rate: Array  # (H, K) P(category | active day), which knows no time
+    timed_items: tuple[Array, ...]  # each (H, K)
+    share: Array  # (H, S) P(active in window)
+    timed_slots: tuple[Array, ...]  # each (H, S)
+    scale: FeatureScale | None = None
+
+    @property
+    def items(self) -> Array:
+        """Item features (H, K, Di)."""
+        columns = [_constant(self.rate), self.rate, *_with_square(self.timed_items)]
+        return _laid_out(columns, None if self.scale is None else self.scale.items)
+
+    @property
+    def slots(self) -> Array:
+        """Slot features (H, S, Ds)."""
+        columns = [_constant(self.share), self.share, *_with_square(self.timed_slots)]
+        return _laid_out(columns, None if self.scale is None else self.scale.slots)
+
+    @property
+    def blind_items(self) -> Array:
+        """Item features that know no time, (H, K, Bi)."""
+        columns = [_constant(self.rate), self.rate, self.rate**2]
+        return _laid_out(columns, None if self.scale is None else self.scale.blind_items)
+
+    @property
+    def blind_slots(self) -> Array:
+        """Which window it is, (H, S, Bs)."""
+        shape = self.share.shape
+        columns = [np.broadcast_to(row, shape) for row in np.eye(shape[1])]
+        return _laid_out(columns, None if self.scale is None else self.scale.blind_slots)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +128,7 @@ class FeatureScale:
 
     def apply(self, features: DayFeatures) -> DayFeatures:
         """Return the features in units of their training size."""
-        return DayFeatures(
-            day=features.day,
-            context=features.context,
-            items=features.items / self.items,
-            slots=features.slots / self.slots,
-            blind_items=features.blind_items / self.blind_items,
-            blind_slots=features.blind_slots / self.blind_slots,
-        )
+        return replace(features, scale=self)
 
 
 def fit_scale(days: list[DayFeatures]) -> FeatureScale:
@@ -114,21 +176,33 @@ def walk_features(
 
 def _features(history: History, timing: TimingModels, encoded: EncodedDays | None) -> DayFeatures:
     rate, share = history.item_rates(), history.slot_rates()
-    item, slot = timing.item_chances(history), timing.slot_chances(history)
-    timed_items, timed_slots = [item, item**2], [slot, slot**2]
+    timed_items = [timing.item_chances(history)]
+    timed_slots = [timing.slot_chances(history)]
     context = np.zeros((len(rate), 0))
     if encoded is not None:
         at = history.day - encoded.first_day
         context = encoded.context[:, at]
         timed_items.append(np.exp(encoded.item_scores[:, at]))
         timed_slots.append(encoded.slot_probabilities[:, at])
-    small = np.full_like(rate, _CONSTANT)
-    windows = [np.broadcast_to(row, share.shape) for row in np.eye(share.shape[1])]
     return DayFeatures(
         day=history.day,
         context=context,
-        items=np.stack([small, rate, *timed_items], axis=-1),
-        slots=np.stack([np.full_like(share, _CONSTANT), share, *timed_slots], axis=-1),
-        blind_items=np.stack([small, rate, rate**2], axis=-1),
-        blind_slots=np.stack(windows, axis=-1),
+        rate=rate,
+        timed_items=tuple(timed_items),
+        share=share,
+        timed_slots=tuple(timed_slots),
     )
+
+
+def _constant(like: Array) -> Array:
+    return np.full_like(like, _CONSTANT)
+
+
+def _with_square(timed: tuple[Array, ...]) -> list[Array]:
+    """The chance of a timing model and its square, then what the encoder says."""
+    return [timed[0], timed[0] ** 2, *timed[1:]]
+
+
+def _laid_out(columns: list[Array], scale: Array | None) -> Array:
+    features = np.stack(columns, axis=-1)
+    return features if scale is None else np.asarray(features / scale)

@@ -6,14 +6,13 @@ report. Steps: data → encoder → campaigns → online → truth → report.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bandit.draws import key_of
@@ -31,6 +30,7 @@ from service.jobs.purchase_features import EncodedDays
 from service.jobs.shop_data import ShopData, load_shop
 from service.jobs.steps import Run, open_run
 from service.jobs.truth import evaluate_against_truth
+from service.jobs.workers import workers
 
 __all__ = ["RunSettings", "run"]
 
@@ -74,19 +74,23 @@ def run(settings: RunSettings, *, root: Path, say: Callable[[str], None] = print
     from service.reports.page import write_report
 
     data = load_shop(settings.data, zone=settings.zone, columns=settings.columns)
+    # Reading takes several times what is kept of it: the rest is given back.
+    pa.default_memory_pool().release_unused()
     for line in (data.source, *data.lines, data.shop.note):
         say(line)
-    job = open_run(root, _plain(settings), say=say)
-    job.step("data", lambda folder: data.described())
-    _learn_and_judge(data, job, settings.seed)
-    encoded = _load_encoded(job.folder / "encoder" / _ENCODED)
-    online = job.step(
-        "online",
-        lambda folder: walk_online(data.shop, folder, settings=settings.online, encoded=encoded),
-    )
-    job.step("truth", lambda folder: _truth(data, job, encoded))
-    job.finish()
-    page = write_report(job.folder)
+    with open_run(root, _plain(settings), say=say) as job:
+        job.step("data", lambda folder: data.described())
+        _learn_and_judge(data, job, settings.seed)
+        encoded = job.folder / "encoder" / _ENCODED
+        online = job.step(
+            "online",
+            lambda folder: walk_online(
+                data.shop, folder, settings=settings.online, encoded=encoded
+            ),
+        )
+        job.step("truth", lambda folder: _truth(data, job, encoded))
+        job.finish()
+        page = write_report(job.folder)
     for line in _table(online):
         say(line)
     say(f"report: {page.resolve()}")
@@ -98,11 +102,12 @@ def _learn_and_judge(data: ShopData, job: Run, seed: int) -> None:
 
     Each in a process of its own: what training took of memory is given back when it ends.
     """
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+    with workers(1) as learner, workers(1) as judge:
         campaigns: Callable[[], dict[str, Any]] = dict
         if data.is_journey and not job.has("campaigns"):
-            campaigns = processes.submit(_campaigns, seed).result
-        job.step("encoder", lambda folder: processes.submit(_encode, data, folder, seed).result())
+            campaigns = judge.submit(_campaigns, seed).result
+        judge.shutdown(wait=False)
+        job.step("encoder", lambda folder: learner.submit(_encode, data, folder, seed).result())
         if data.is_journey:
             job.step("campaigns", lambda folder: campaigns())
 
@@ -115,14 +120,7 @@ def _encode(data: ShopData, folder: Path, seed: int) -> dict[str, Any]:
         folder=folder / "artefact",
         encode_from=warm_from(shop),
     )
-    np.savez(
-        folder / _ENCODED,
-        allow_pickle=False,
-        first_day=np.array(done.encoded.first_day),
-        context=done.encoded.context.astype(np.float32),
-        item_scores=done.encoded.item_scores.astype(np.float32),
-        slot_probabilities=done.encoded.slot_probabilities.astype(np.float32),
-    )
+    done.encoded.save(folder / _ENCODED)
     tables = {
         "next_item": done.next_item,
         "active_in_slot": done.active_in_slot,
@@ -133,26 +131,20 @@ def _encode(data: ShopData, folder: Path, seed: int) -> dict[str, Any]:
     return done.report | {name: table.to_pylist() for name, table in tables.items()}
 
 
-def _load_encoded(path: Path) -> EncodedDays:
-    with np.load(path, allow_pickle=False) as arrays:
-        return EncodedDays(
-            first_day=int(arrays["first_day"]),
-            context=arrays["context"].astype(np.float64),
-            item_scores=arrays["item_scores"],
-            slot_probabilities=arrays["slot_probabilities"],
-        )
-
-
 def _campaigns(seed: int) -> dict[str, Any]:
     from service.jobs.campaigns import N_STAGES, campaigns
 
+    started = time.monotonic()
     with Progress(N_STAGES, "campaigns", line=1) as progress:
-        return campaigns(key=key_of("campaigns", seed), advance=lambda _: progress.step())
+        found = campaigns(key=key_of("campaigns", seed), advance=lambda _: progress.step())
+    # Its own time: the step's would be what is left of it when the encoder is done.
+    return found | {"seconds": round(time.monotonic() - started, 1)}
 
 
-def _truth(data: ShopData, job: Run, encoded: EncodedDays) -> dict[str, Any]:
+def _truth(data: ShopData, job: Run, encoded: Path) -> dict[str, Any]:
     shop = data.shop
-    prepared = prepare(shop, timing_of(shop), encoded, skip=frozen_after(shop))
+    timing = timing_of(shop)
+    prepared = prepare(shop, timing, EncodedDays.load(encoded), skip=frozen_after(shop))
     return evaluate_against_truth(prepared, job.folder / "online")
 
 

@@ -3,30 +3,38 @@
 Settings enter; a folder leaves in which each finished step is a sub-folder with its
 ``result.json``. A step works in a folder of its own that is renamed into place when whole,
 so a half-written step is never read. A run is found again by a fingerprint of its settings
-and of the code.
+and of the code; one process at a time works on it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bandit.draws import key_of
+from bandit.errors import ForeignFileError, StateError
 from service.jobs.provenance import code_fingerprint, provenance
 
-__all__ = ["Run", "open_run", "write_json"]
+__all__ = ["Run", "open_run", "read_arrays", "write_json"]
 
 _SETTINGS = "settings.json"
 _METRICS = "metrics.json"
+_PAGE = "report.html"
+_LOCK = ".lock"
 
 
 @dataclass(slots=True)
@@ -65,14 +73,19 @@ class Run:
         name : str
             Name of the step and of its folder.
         compute : callable
-            Takes the folder to write files in, returns the result for ``metrics.json``.
+            Takes the folder to write files in, returns the result for ``metrics.json``; its
+            ``seconds`` are those of the call unless it says how long it took itself.
+
+        Raises
+        ------
+        ForeignFileError
+            If the result of a step that was finished before cannot be read.
         """
-        done = self.folder / name
         if self.has(name):
             self.say(f"{name}: done before, taken as it is")
-            result = json.loads((done / "result.json").read_text())
         else:
-            result = self._compute(name, compute, done)
+            self._compute(name, compute)
+        result = _result(self.folder / name)
         self.results[name] = result
         return dict(result)
 
@@ -88,33 +101,49 @@ class Run:
         write_json(path, {"run": where} | self.results)
         return path
 
-    def _compute(
-        self, name: str, compute: Callable[[Path], Mapping[str, Any]], done: Path
-    ) -> dict[str, Any]:
-        partial = self.folder / f".{name}.partial"
+    def _compute(self, name: str, compute: Callable[[Path], Mapping[str, Any]]) -> None:
+        done, partial = self.folder / name, self.folder / f".{name}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         started = time.monotonic()
         result = dict(compute(partial))
-        result["seconds"] = round(time.monotonic() - started, 1)
+        result.setdefault("seconds", round(time.monotonic() - started, 1))
         write_json(partial / "result.json", result)
         shutil.rmtree(done, ignore_errors=True)
         partial.rename(done)
-        return dict(json.loads((done / "result.json").read_text()))
 
 
-def open_run(root: Path, settings: Mapping[str, Any], *, say: Callable[[str], None] = print) -> Run:
-    """Return the unfinished run of the same settings and code, or start a new one."""
+@contextmanager
+def open_run(
+    root: Path, settings: Mapping[str, Any], *, say: Callable[[str], None] = print
+) -> Iterator[Run]:
+    """Yield the unfinished run of the same settings and code, or a new one.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of runs; made if absent.
+    settings : mapping
+        What the run is asked for, as JSON.
+    say : callable
+        Takes a line of text for the person who waits.
+
+    Raises
+    ------
+    StateError
+        If another process is at work on that run.
+    """
     fingerprint = f"{key_of(json.dumps(settings, sort_keys=True), code_fingerprint()):016x}"[:8]
-    for folder in sorted(root.glob(f"*-{fingerprint}"), reverse=True):
-        if not (folder / _METRICS).exists():
-            say(f"going on with {folder}")
-            return Run(folder=folder, settings=settings, say=say)
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    folder = root / f"{stamp}-{fingerprint}"
-    folder.mkdir(parents=True)
-    write_json(folder / _SETTINGS, settings)
-    return Run(folder=folder, settings=settings, say=say)
+    folder = _unfinished(root, fingerprint)
+    if folder is None:
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+        folder = root / f"{stamp}-{fingerprint}"
+        folder.mkdir(parents=True)
+    else:
+        say(f"going on with {folder}")
+    with _alone_in(folder):
+        write_json(folder / _SETTINGS, settings)
+        yield Run(folder=folder, settings=settings, say=say)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -125,6 +154,74 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
+
+
+def read_arrays(path: Path, *, step: Path) -> dict[str, NDArray[Any]]:
+    """Read the named arrays that a finished step left.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.npz`` file without pickles.
+    step : Path
+        Folder of the step, named as what to remove where the file cannot be read.
+
+    Raises
+    ------
+    ForeignFileError
+        If the file is missing, truncated or of another kind.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, EOFError, ValueError, TypeError, BadZipFile, zlib.error) as error:
+        raise ForeignFileError(_spoilt(path, step, error)) from error
+
+
+def _unfinished(root: Path, fingerprint: str) -> Path | None:
+    """The newest run of that fingerprint that has no page yet; the page is written last."""
+    for folder in sorted(root.glob(f"*-{fingerprint}"), reverse=True):
+        if not ((folder / _METRICS).exists() and (folder / _PAGE).exists()):
+            return folder
+    return None
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system gives back however this process ends."""
+    path = folder / _LOCK
+    held = os.open(path, os.O_CREAT | os.O_RDWR)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StateError(
+                f"expected to be alone in {folder}, another process is at work on that run: wait "
+                "until it is done, or name another folder with --out"
+            ) from error
+        yield
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(held)
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    path = folder / "result.json"
+    try:
+        found = json.loads(path.read_text())
+        if isinstance(found, dict):
+            return found
+        error: object = f"got {type(found).__name__}"
+    except ValueError as caught:
+        error = caught
+    raise ForeignFileError(_spoilt(path, folder, error))
+
+
+def _spoilt(path: Path, step: Path, error: object) -> str:
+    return (
+        f"expected {path} as a finished step left it, reading it failed: {error}. Remove {step} "
+        "and call again: the step is then done anew"
+    )
 
 
 def _plain(value: object) -> object:

@@ -29,7 +29,7 @@ from service.jobs.purchase_features import DayFeatures
 from service.jobs.purchase_world import SEND_COST, AllCategories, PurchaseWorld
 from service.jobs.purchases import Purchases
 from service.jobs.truth_cells import Cells, Target
-from service.jobs.walk import FLOOR
+from service.jobs.walk import FLOOR, load_state
 
 __all__ = ["N_REDRAWS", "TARGETS", "evaluate_against_truth", "frozen_targets"]
 
@@ -49,6 +49,7 @@ TARGETS = (
 _N_FOLDS = 2
 _THREADS = 2
 _RIDGE = 10.0
+_ROWS_AT_ONCE = 10_000
 
 
 def evaluate_against_truth(
@@ -124,7 +125,7 @@ def _cells(
 def frozen_targets(
     prepared: Prepared, states: Path, names: Sequence[str]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Yield each frozen policy's pmf after the floor, (T, H, A), one policy at a time."""
+    """Yield each frozen policy's pmf after the floor, (H, T, A), one policy at a time."""
     by_name = {contender.name: contender for contender in CONTENDERS}
     for name in names:
         policy = _thawed(by_name[name], prepared, frozen_path(states, by_name[name]))
@@ -134,15 +135,14 @@ def frozen_targets(
 def _thawed(contender: Contender, prepared: Prepared, path: Path) -> Policy:
     warm: WarmStart = prepared.warm
     policy = ready(contender, prepared.shop, sample=prepared.days[0], warm=warm)
-    with np.load(path, allow_pickle=False) as state:
-        policy.load({name: state[name] for name in state.files})
+    load_state(path, policy)
     return policy
 
 
 def _pmfs(
     policy: Policy, contender: Contender, shop: Purchases, days: Sequence[DayFeatures]
 ) -> NDArray[np.float32]:
-    found = np.empty((len(days), shop.n_users, 1 + shop.n_items * shop.n_slots), np.float32)
+    found = np.empty((shop.n_users, len(days), 1 + shop.n_items * shop.n_slots), np.float32)
     for t, day in enumerate(days):
         world = PurchaseWorld(shop=shop, days=[day], is_time_aware=contender.is_time_aware)
         observation = world.observe()
@@ -150,7 +150,7 @@ def _pmfs(
             raise AssertionError("a world of one day observes it")
         request = assemble(observation, AllCategories(world=world)(observation))
         pmf = policy.pmf(request, key_of("frozen", contender.name))
-        found[t] = apply_floor(pmf, request.mask, n_slots=shop.n_slots, floor=FLOOR)
+        found[:, t] = apply_floor(pmf, request.mask, n_slots=shop.n_slots, floor=FLOOR)
     return found
 
 
@@ -192,12 +192,15 @@ class _Bench:
         return np.arange(self.n_rows) // self.n_days
 
     def target(self, name: str, pmf: NDArray[np.float32]) -> Target:
-        """What evaluation needs of a target policy."""
-        rows = np.ascontiguousarray(pmf.transpose(1, 0, 2)).reshape(self.n_rows, -1)
+        """What evaluation needs of a target policy with pmf (H, T, A)."""
+        rows = pmf.reshape(self.n_rows, -1)
         sends = rows[:, 1:].reshape(self.n_rows, -1, self.n_slots)
+        expected = np.empty((self.n_rows, self.items.shape[2], self.slots.shape[2]))
         # Σ_a π(a)·ζ(a): a linear model's value of the policy is this times its coefficients.
-        by_slot = np.einsum("nks,nsj->nkj", sends, self.slots, optimize=True)
-        expected = np.einsum("nki,nkj->nij", self.items, by_slot, optimize=True)
+        for begin in range(0, self.n_rows, _ROWS_AT_ONCE):
+            some = slice(begin, begin + _ROWS_AT_ONCE)
+            by_slot = np.einsum("nks,nsj->nkj", sends[some], self.slots[some], optimize=True)
+            expected[some] = np.einsum("nki,nkj->nij", self.items[some], by_slot, optimize=True)
         hit = np.einsum("na,na->n", rows[:, 1:], self.hits, optimize=True)
         cost = SEND_COST * (1.0 - rows[:, HOLD].astype(np.float64))
         return Target(

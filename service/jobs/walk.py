@@ -26,8 +26,9 @@ from service.jobs.contenders import Contender, observe_day
 from service.jobs.purchase_features import DayFeatures
 from service.jobs.purchase_world import HITS, SEND_COST, AllCategories, PurchaseWorld
 from service.jobs.purchases import Purchases
+from service.jobs.steps import read_arrays
 
-__all__ = ["FLOOR", "Walk", "save_state", "walk"]
+__all__ = ["FLOOR", "Walk", "load_state", "save_state", "walk"]
 
 FLOOR = Floor()
 """One floor for every contender, baselines included: what is compared is what is drawn."""
@@ -126,6 +127,17 @@ def save_state(path: Path, policy: Policy) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: np.asarray(array) for name, array in policy.state().items()}
     np.savez(path, allow_pickle=False, **arrays)
+
+
+def load_state(path: Path, policy: Policy) -> None:
+    """Restore a policy from what :func:`save_state` wrote.
+
+    Raises
+    ------
+    ForeignFileError
+        If the file is truncated or of another kind.
+    """
+    policy.load(read_arrays(path, step=path.parents[1]))
 
 
 def _worth(pmf: NDArray[np.float64], truth: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 
+from bandit.errors import BadInputError
 from service.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_help_is_shown_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,6 +36,64 @@ def test_a_missing_file_is_named_and_nothing_is_written(
     assert main(["run", "--data", str(tmp_path / "none.csv"), "--out", str(runs)]) == 2
     assert "none.csv" in capsys.readouterr().err
     assert not runs.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, shop_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The machine's fault, not the data's: exit code 1, the path, and what to do."""
+    (tmp_path / "file").write_text("in the way")
+    runs = tmp_path / "file" / "runs"
+    assert main(["run", "--data", str(shop_file), "--out", str(runs)]) == 1
+    said = capsys.readouterr().err
+    assert str(runs) in said
+    assert "call again" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
+        (MemoryError("Unable to allocate 9 GiB"), 1, "about 4 GB of memory"),
+        (BrokenProcessPool("a process was terminated"), 1, "about 4 GB of memory"),
+        (KeyboardInterrupt(), 130, "call again to go on"),
+        (BadInputError("expected purchases, got none"), 2, "expected purchases, got none"),
+    ],
+)
+def test_what_stops_a_run_is_said_in_one_line(
+    error: BaseException,
+    code: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No traceback for what the reader can mend; each kind with its exit code."""
+
+    def stopped(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("service.jobs.run.run", stopped)
+    assert main(["run"]) == code
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "1"), ("3", "3")])
+def test_one_thread_a_process_unless_told_otherwise(given: str | None, found: str) -> None:
+    """A command started by hand runs like ``make run``; who sets the number keeps it."""
+    name = "OMP_NUM_THREADS"
+    others = {key: value for key, value in os.environ.items() if key != name}
+    code = f"import os, service.cli; print(os.environ['{name}'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=others if given is None else others | {name: given},
+    )
+    assert done.stdout.strip() == found
 
 
 def test_the_installed_command_answers() -> None:

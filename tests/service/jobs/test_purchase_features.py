@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bandit.errors import ForeignFileError
 from service.jobs.online import timing_of, warm_from
-from service.jobs.purchase_features import DayFeatures, fit_scale, walk_features
+from service.jobs.purchase_features import DayFeatures, EncodedDays, fit_scale, walk_features
 from service.jobs.purchase_history import History
 from service.jobs.purchases import Purchases
 from service.jobs.timing_models import TimingModels, fit_timing
@@ -110,3 +112,35 @@ def test_pair_moments_equal_the_sums_over_all_pairs(
     rows = zeta.reshape(-1, precision.shape[0])
     np.testing.assert_allclose(precision, 0.3 * rows.T @ rows, rtol=1e-9)
     np.testing.assert_allclose(moment[0], 0.3 * rows.T @ hits.ravel(), rtol=1e-9)
+
+
+def test_a_day_keeps_its_columns_only(small_shop: Purchases, timing: TimingModels) -> None:
+    """Laid out it is several times as large; ninety-five days of it must fit beside another."""
+    day = features_of(small_shop, timing, 50)
+    kept = [day.rate, *day.timed_items, day.share, *day.timed_slots]
+    laid_out = [getattr(day, name) for name in COLUMNS]
+    assert 2.5 * sum(part.nbytes for part in kept) < sum(part.nbytes for part in laid_out)
+
+
+def test_vectors_come_back_as_they_were_written(tmp_path: Path) -> None:
+    """In single precision; of some users in the order asked for; a spoilt file is refused."""
+    rng = np.random.default_rng(2)
+    encoded = EncodedDays(
+        first_day=3,
+        context=rng.random((4, 5, 2)),
+        item_scores=rng.random((4, 5, 6)),
+        slot_probabilities=rng.random((4, 5, 7)),
+    )
+    path = tmp_path / "encoder" / "encoded.npz"
+    path.parent.mkdir()
+    encoded.save(path)
+    found = EncodedDays.load(path).restricted_to(np.array([2, 0]))
+    assert found.first_day == 3
+    for name in ("context", "item_scores", "slot_probabilities"):
+        expected = getattr(encoded, name)[[2, 0]].astype(np.float32)
+        np.testing.assert_array_equal(getattr(found, name), expected)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ForeignFileError, match=r"encoded\.npz.*Remove .*encoder and call"):
+        EncodedDays.load(path)
+    with pytest.raises(ForeignFileError, match="No such file"):
+        EncodedDays.load(tmp_path / "none" / "encoded.npz")

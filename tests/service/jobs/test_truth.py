@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from bandit.log import logged_hash, read_log
 from service.jobs.contenders import CONTENDERS
 from service.jobs.loggers import FactoredLogger, broad_logger, random_logger
-from service.jobs.online import OnlineSettings, frozen_after, prepare, timing_of, walk_online
+from service.jobs.online import (
+    OnlineSettings,
+    frozen_after,
+    frozen_path,
+    prepare,
+    timing_of,
+    walk_online,
+)
 from service.jobs.purchases import Purchases
 from service.jobs.truth import evaluate_against_truth
 
@@ -52,6 +60,19 @@ def test_gains_are_paired_differences(online: tuple[Path, Any]) -> None:
     for gain in tables["gains"]:
         assert gain["value"] == pytest.approx(value[gain["one"]] - value[gain["other"]])
         assert gain["value_lower"] <= gain["value"] <= gain["value_upper"]
+
+
+def test_the_first_seed_is_logged_and_frozen_whichever_it_is(
+    small_shop: Purchases, tmp_path: Path
+) -> None:
+    """``--seed 7`` leaves a log and policies to evaluate like ``--seed 1`` does."""
+    some = [contender for contender in CONTENDERS if contender.name == "counts updated"]
+    settings = OnlineSettings(seeds=(7, 8), n_users_more=None, workers=1)
+    tables = walk_online(small_shop, tmp_path, settings=settings, contenders=some)
+    log = read_log(tmp_path / "log" / "counts-updated")
+    assert log.num_rows == small_shop.n_users * len(small_shop.online_days)
+    assert tables["log_hash"] == {"counts updated": logged_hash(log)}
+    assert frozen_path(tmp_path, some[0]).exists()
 
 
 @pytest.mark.parametrize("make", [random_logger, broad_logger])

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bandit.errors import ForeignFileError
 from bandit.log import logged_hash, read_log
 from service.jobs.contenders import CONTENDERS, Contender, ready
 from service.jobs.online import Prepared, prepare, timing_of
 from service.jobs.purchase_world import SEND_COST
 from service.jobs.purchases import Purchases
-from service.jobs.walk import FLOOR, Walk, walk
+from service.jobs.walk import FLOOR, Walk, load_state, save_state, walk
 
 BY_NAME = {contender.name: contender for contender in CONTENDERS}
 
@@ -105,3 +106,19 @@ def test_a_policy_is_told_nothing_of_a_day_before_it_is_over(
     n = 10 * shop.n_users
     for column in ("planned", "propensity"):
         assert whole[column].slice(0, n).to_pylist() == short[column].to_pylist()
+
+
+def test_a_frozen_policy_is_thawed_as_it_was(prepared: Prepared, tmp_path: Path) -> None:
+    """State in, state out; a spoilt file is refused by name, with what to remove."""
+    policy = ready(
+        BY_NAME["lints warm"], prepared.shop, sample=prepared.days[0], warm=prepared.warm
+    )
+    other = ready(BY_NAME["lints cold"], prepared.shop, sample=prepared.days[0], warm=prepared.warm)
+    path = tmp_path / "online" / "frozen" / "lints-warm.npz"
+    save_state(path, policy)
+    load_state(path, other)
+    for name, array in policy.state().items():
+        np.testing.assert_array_equal(other.state()[name], array)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ForeignFileError, match=r"lints-warm\.npz.*Remove .*online and call"):
+        load_state(path, other)
