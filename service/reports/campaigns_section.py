@@ -44,19 +44,20 @@ _PROPENSITY: tuple[Column, ...] = (
 _POLICIES: tuple[Column, ...] = (
     ("policy", "send to", "s"),
     ("share_sent", "sends", ".1%"),
+    ("gain", "gain over never, $", "+.2f"),
+    ("gain_lower gain_upper", "95 %", "[+.2f]"),
+    ("placebo_gain", "placebo, $", "+.2f"),
+    ("placebo_gain_lower placebo_gain_upper", "95 %", "[+.2f]"),
+    ("verdict", "verdict", "s"),
+    ("why", "why", "words"),
+)
+_VALUES: tuple[Column, ...] = (
+    ("policy", "send to", "s"),
     ("estimator", "estimator", "s"),
     ("value", "value, $", ".2f"),
     ("clustered_lower clustered_upper", "95 %", "[.2f]"),
-    ("gain", "gain over never, $", "+.2f"),
-    ("gain_lower gain_upper", "95 %", "[+.2f]"),
     ("verdict", "verdict", "s"),
-    ("why", "why", "s"),
-)
-_COSTS: tuple[Column, ...] = (
-    ("cost_usd", "cost a send, $", ".2f"),
-    ("policy", "send to", "s"),
-    ("gain", "gain over never, $", "+.2f"),
-    ("gain_lower gain_upper", "95 %", "[+.2f]"),
+    ("why", "why", "words"),
 )
 _CAMPAIGNS: tuple[Column, ...] = (
     ("campaign", "campaign", "s"),
@@ -66,13 +67,14 @@ _CAMPAIGNS: tuple[Column, ...] = (
     ("n_sent", "sent", ",d"),
     ("n_redeemed", "redeemed", ",d"),
     ("n_overlapping", "others at the time", "d"),
-    ("left_out", "left out because", "s"),
+    ("left_out", "left out because", "words"),
 )
 
 
 def campaigns_section(campaigns: Mapping[str, Any]) -> str:
     """Everything about the campaigns."""
-    policies = [row for row in campaigns["policies"] if row["kind"] == "all"]
+    values = [row for row in campaigns["policies"] if row["kind"] == "all"]
+    policies = [row for row in values if row["estimator"] == "dr"]
     parts = [
         note(campaigns.get("source", "")),
         paragraph(
@@ -104,12 +106,36 @@ def campaigns_section(campaigns: Mapping[str, Any]) -> str:
         note("A high AUC is no comfort: sends that can be foretold leave little to compare."),
         "<h3>What sending to fewer would be worth, all campaigns</h3>",
         table(policies, _POLICIES),
-        table(campaigns["costs"], _COSTS),
+        note(
+            f"A household and campaign, net of ${campaigns['cost_usd']:.2f} a send; doubly robust, "
+            "paired with never sending."
+        ),
+        paragraph("The same gains at other costs of a send:"),
+        table(*_by_cost(campaigns["costs"])),
+        paragraph("The value itself, by every estimator:"),
+        table(values, _VALUES),
         "<h3>The campaigns</h3>",
         table(campaigns["campaigns"], _CAMPAIGNS),
         *(note(remark) for remark in campaigns["notes"]),
     ]
     return section("campaigns", "What the campaigns were worth", parts)
+
+
+def _by_cost(rows: Sequence[Row]) -> tuple[list[Row], list[Column]]:
+    """One row a policy, and two columns a cost: the gain over never sending, its interval."""
+    costs = sorted({row["cost_usd"] for row in rows})
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        mine = found.setdefault(row["policy"], {"policy": row["policy"]})
+        for name in ("gain", "gain_lower", "gain_upper"):
+            mine[f"{name}_{row['cost_usd']}"] = row[name]
+    columns: list[Column] = [("policy", "send to", "s")]
+    for cost in costs:
+        columns += [
+            (f"gain_{cost}", f"at ${cost:.2f}", "+.2f"),
+            (f"gain_lower_{cost} gain_upper_{cost}", "95 %", "[+.2f]"),
+        ]
+    return list(found.values()), columns
 
 
 def _named(kind: str) -> str:

@@ -14,8 +14,11 @@ __all__ = ["Column", "figure", "note", "paragraph", "section", "table", "text"]
 
 Row = Mapping[str, Any]
 Column = tuple[str, str, str]
-"""Key of the row, heading, and format: ``s`` for text, a format spec for a number, a format
-spec in brackets for the interval between two keys: ``("lower upper", "95 %", "[+.2f]")``."""
+"""Key of the row, heading, and format: ``s`` for a word, ``words`` for text that may break over
+lines, a format spec for a number, a format spec in brackets for the interval between two keys:
+``("lower upper", "95 %", "[+.2f]")``."""
+
+_TEXTS = ("s", "words")
 
 
 def text(value: object) -> str:
@@ -71,17 +74,21 @@ def table(rows: Sequence[Row], columns: Sequence[Column], *, strong: Iterable[ob
 
 
 def _head(heading: str, form: str) -> str:
-    side = "" if form == "s" else ' class="number"'
-    return f'<th scope="col"{side}>{text(heading)}</th>'
+    return f'<th scope="col"{_kind(form)}>{text(heading)}</th>'
 
 
 def _cell(row: Row, key: str, form: str) -> str:
-    if form == "s":
+    if form in _TEXTS:
         value = row.get(key)
-        return f"<td>{text('' if value is None else value)}</td>"
+        return f"<td{_kind(form)}>{text('' if value is None else value)}</td>"
     numbers = [_number(row.get(part), form.strip("[]")) for part in key.split()]
     shown = f"[{', '.join(numbers)}]" if form.startswith("[") else numbers[0]
-    return f'<td class="number">{text(shown)}</td>'
+    return f"<td{_kind(form)}>{text(shown)}</td>"
+
+
+def _kind(form: str) -> str:
+    """The class of a column's cells."""
+    return {"s": "", "words": ' class="words"'}.get(form, ' class="number"')
 
 
 def _number(value: object, form: str) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from service.jobs.online_tables import AGAINST_ANY, AGAINST_COUNTS
 from service.reports.markup import Column, figure, note, paragraph, section, table
 from service.reports.plots import BLUE, GREEN, GREY, ORANGE, PINK, PURPLE, drawn, intervals
 
-__all__ = ["best_of", "headline_gain", "online_section"]
+__all__ = ["best_of", "gain_of", "online_section"]
 
 Tables = Mapping[str, Any]
 
@@ -36,11 +37,15 @@ _GAINS: tuple[Column, ...] = (
     ("expected", "by its pmf", "+.5f"),
     ("expected_lower expected_upper", "95 %", "[+.5f]"),
 )
+_SHORT = {
+    AGAINST_COUNTS: "best bandit, best counts",
+    AGAINST_ANY: "best bandit, best baseline",
+}
 
 
-def headline_gain(online: Tables) -> Mapping[str, Any] | None:
-    """The difference that the run is about: best warm bandit less best count baseline."""
-    return next((gain for gain in online["gains"] if gain["what"].startswith("best warm")), None)
+def gain_of(online: Tables, what: str) -> Mapping[str, Any] | None:
+    """The paired difference of that name, if the walks held both sides of it."""
+    return next((gain for gain in online["gains"] if gain["what"] == what), None)
 
 
 def best_of(online: Tables) -> str:
@@ -81,9 +86,10 @@ def online_section(online: Tables) -> str:
             (("what", "pushing", "s"), ("hits_per_send", "hits a send", ".4f")),
         ),
         figure(
-            drawn("gains", lambda axes: _gains(axes, online["gains"]), size=(9.6, 3.6)),
+            drawn("gains", lambda axes: _gains(axes, online["gains"]), size=(9.6, 4.0)),
             "Paired differences on the same households and days; an interval that leaves the line "
-            "at zero is a difference.",
+            "at zero is a difference. Which bandit and which baseline are best is read off the "
+            "same walks.",
         ),
         table([_paired(gain) for gain in online["gains"]], _GAINS),
         figure(
@@ -99,9 +105,7 @@ def online_section(online: Tables) -> str:
 
 
 def _paired(gain: Mapping[str, Any]) -> dict[str, Any]:
-    what = str(gain["what"])
-    if what.startswith("best warm"):
-        what = "best bandit, best counts"
+    what = _SHORT.get(gain["what"], gain["what"])
     return dict(gain) | {"what": what, "pair": f"{gain['one']} less {gain['other']}"}
 
 
@@ -115,7 +119,7 @@ def _values(axes: Any, online: Tables) -> None:
         [row["upper"] for row in rows],
         colours=[_colour(row) for row in rows],
     )
-    gain = headline_gain(online)
+    gain = gain_of(online, AGAINST_COUNTS)
     verb = "beats" if gain and gain["value_lower"] > 0 else "is not shown to beat"
     title = f"{gain['one']} {verb} {gain['other']}" if gain else "Value of every policy"
     axes.set_title(title)
@@ -171,7 +175,7 @@ def _days(curve: Mapping[str, Any]) -> list[int]:
 
 def _highlighted(online: Tables) -> list[tuple[str, str]]:
     """Best warm bandit, best count baseline, and the same bandit cold and blind to time."""
-    gain = headline_gain(online)
+    gain = gain_of(online, AGAINST_COUNTS)
     if gain is None:
         return [(best_of(online), best_of(online))]
     one = str(gain["one"])

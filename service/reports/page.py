@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from bandit.errors import BadInputError
+from service.jobs.online_tables import AGAINST_ANY, AGAINST_COUNTS
 from service.reports.campaigns_section import campaigns_section
 from service.reports.encoder_section import encoder_section
 from service.reports.markup import note, paragraph, section, table, text
-from service.reports.online_section import headline_gain, online_section
+from service.reports.online_section import gain_of, online_section
 from service.reports.style import CSS
 from service.reports.truth_section import coverage_answer, truth_section
 
@@ -61,7 +62,14 @@ def write_report(folder: Path) -> Path:
     """
     page = folder / _PAGE
     aside = folder / f".{_PAGE}.partial"
-    content = _html(_metrics(folder))
+    metrics = _metrics(folder)
+    try:
+        content = _html(metrics)
+    except KeyError as error:
+        raise BadInputError(
+            f"expected {error} in {folder / 'metrics.json'}, found none: another version wrote it; "
+            "run again"
+        ) from error
     aside.write_text(content, encoding="utf-8")
     aside.replace(page)
     return page
@@ -118,19 +126,11 @@ _READING = ("reading", "How to read this")
 
 
 def _opening(metrics: Metrics) -> str:
-    online = metrics["online"]
-    gain = headline_gain(online)
     parts = [
         "<h1>Whom to push which item, and when</h1>",
         '<p class="motto">The right item at the right moment, or silence.</p>',
+        _answer(metrics["online"]),
     ]
-    if gain is not None:
-        does = "beats" if gain["value_lower"] > 0 else "is not shown to beat"
-        parts.append(
-            f'<p class="lead"><strong>{text(gain["one"])}</strong> {does} the best count baseline, '
-            f"{text(gain['other'])}, by {gain['value']:+.5f} a decision "
-            f"[{gain['value_lower']:+.5f}, {gain['value_upper']:+.5f}]. {_time_answer(online)}</p>"
-        )
     if "truth" in metrics:
         parts.append(paragraph(coverage_answer(metrics["truth"])))
     parts.append(
@@ -139,16 +139,33 @@ def _opening(metrics: Metrics) -> str:
     return "\n".join(parts)
 
 
-def _time_answer(online: Metrics) -> str:
-    gain = headline_gain(online)
-    knowing = [g for g in online["gains"] if g["what"] == "knowing the time"]
-    if gain is None or not knowing:
+def _answer(online: Metrics) -> str:
+    """The best bandit against the best of the counts, and of all baselines, in sentences."""
+    gain, wider = (gain_of(online, what) for what in (AGAINST_COUNTS, AGAINST_ANY))
+    if gain is None:
         return ""
-    mine = next((g for g in knowing if g["one"] == gain["one"]), knowing[0])
-    return (
-        f"Knowing the time is worth {mine['value']:+.5f} to it "
-        f"[{mine['value_lower']:+.5f}, {mine['value_upper']:+.5f}]."
+    said = (
+        f"<strong>{text(gain['one'])}</strong> {_beats(gain)} the best count baseline, "
+        f"{text(gain['other'])}, by {_spanned(gain)} a decision."
     )
+    if wider is not None and wider["other"] != gain["other"]:
+        said += (
+            f" It {_beats(wider)} the best baseline of any kind, {text(wider['other'])}, by "
+            f"{_spanned(wider)}."
+        )
+    knowing = [g for g in online["gains"] if g["what"] == "knowing the time"]
+    mine = next((g for g in knowing if g["one"] == gain["one"]), None)
+    if mine is not None:
+        said += f" Knowing the time is worth {_spanned(mine)} to it."
+    return f'<p class="lead">{said}</p>'
+
+
+def _beats(gain: Metrics) -> str:
+    return "beats" if gain["value_lower"] > 0 else "is not shown to beat"
+
+
+def _spanned(gain: Metrics) -> str:
+    return f"{gain['value']:+.5f} [{gain['value_lower']:+.5f}, {gain['value_upper']:+.5f}]"
 
 
 def _data(data: Metrics) -> str:

@@ -13,7 +13,7 @@ CSS = """
 html { scroll-behavior: smooth; }
 body { margin: 0; color: var(--ink); background: var(--back);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main, header, nav { max-width: 1080px; margin: 0 auto; padding: 0 24px; }
+main, header, nav { max-width: 1200px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 40px; }
 h1 { font-size: 30px; line-height: 1.2; margin: 0 0 4px; letter-spacing: -0.01em; }
 h2 { font-size: 22px; margin: 48px 0 8px; padding-top: 12px; border-top: 1px solid var(--line); }
@@ -33,12 +33,14 @@ figure { margin: 20px 0; }
 figure svg { width: 100%; height: auto; max-width: 960px; display: block; }
 .scroll { overflow-x: auto; margin: 12px 0; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line);
+th, td { text-align: left; padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
-th { font-weight: 600; color: var(--soft); vertical-align: bottom; }
+th { font-weight: 600; color: var(--soft); vertical-align: bottom; white-space: normal; }
+td.words { white-space: normal; min-width: 16em; max-width: 30em; }
+td { vertical-align: top; }
 .number { text-align: right; }
 tr.strong td { font-weight: 650; }
-footer { max-width: 1080px; margin: 48px auto; padding: 16px 24px; color: var(--soft);
+footer { max-width: 1200px; margin: 48px auto; padding: 16px 24px; color: var(--soft);
   font-size: 14px; border-top: 1px solid var(--line); }
 code { font: 0.92em ui-monospace, Consolas, monospace; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; font-size: 15px; }

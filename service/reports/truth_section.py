@@ -172,7 +172,8 @@ def _coverage(panels: Any, cells: Sequence[Row]) -> None:
                 axes.plot([share], [place], "o", color=colour, mfc=face, markersize=6)
         axes.set_yticks(range(len(names) - 1, -1, -1), names if number == 0 else [""] * len(names))
         axes.set_xlim(min(0.85, min(c["coverage_clustered"]["share"] for c in mine) - 0.01), 1.0)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+        axes.locator_params(axis="x", nbins=4)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set_title(f"From the {logger} log")
         axes.set_xlabel("intervals that held the truth")
     for estimator in _ESTIMATORS:
