@@ -10,6 +10,7 @@ import pytest
 
 from bandit.decide import Mode
 from bandit.log_schema import SCHEMA
+from bandit.metrics import metrics_table
 from policies.registry import policies
 from service.cli import main
 
@@ -75,13 +76,44 @@ def test_every_column_of_the_log_is_explained() -> None:
         assert f"{mode.value} {mode.name.lower().replace('_', ' ')}" in section
 
 
-def test_every_option_of_run_stands_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
-    """What the command offers is what the page shows."""
-    with pytest.raises(SystemExit):
-        main(["run", "--help"])
-    offered = set(re.findall(r"--[a-z]+", capsys.readouterr().out)) - {"--help"}
+def test_every_command_and_option_stands_in_the_readme(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What the command line offers is what the page shows."""
     page = text_of("README.md")
-    assert not [option for option in offered if option not in page]
+    assert main([]) == 0
+    commands = re.findall(r"^    ([a-z]+)  ", capsys.readouterr().out, re.MULTILINE)
+    assert {"run", "check", "report"} <= set(commands)
+    for command in commands:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        offered = set(re.findall(r"--[a-z]+", capsys.readouterr().out)) - {"--help"}
+        assert f"opportune {command}" in page
+        assert not [option for option in offered if option not in page], command
+
+
+def test_every_target_and_study_stands_in_the_readme() -> None:
+    """What ``make`` and ``python -m experiments.NAME`` can do."""
+    page = text_of("README.md")
+    targets = re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE)
+    assert len(targets) > 5
+    assert not [target for target in targets if f"make {target}" not in page]
+    studies = [
+        path.stem for path in (ROOT / "experiments").glob("*.py") if "def main" in path.read_text()
+    ]
+    assert studies
+    assert not [study for study in studies if f"python -m experiments.{study}" not in page]
+
+
+def test_every_metric_is_explained_as_it_explains_itself() -> None:
+    """Name, meaning, unit and direction, word by word."""
+    page = text_of("ARCHITECTURE.md")
+    missing = [
+        row["metric"]
+        for row in metrics_table().to_pylist()
+        if "| `{metric}` | {meaning} | {unit} | {better} |".format(**row) not in page
+    ]
+    assert not missing
 
 
 def test_every_policy_id_stands_in_the_readme() -> None:

@@ -19,6 +19,7 @@ from service.cli import main
 from service.reports.page import write_report
 
 ZONE = "America/New_York"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Page(HTMLParser):
@@ -67,6 +68,27 @@ def test_a_run_leaves_log_artefact_metrics_and_page(finished_run: Path) -> None:
     assert {"machine", "commit", "versions", "settings"} <= set(metrics["run"])
     # The campaigns belong to the Complete Journey data alone.
     assert "campaigns" not in metrics
+
+
+def test_every_file_that_a_run_leaves_is_explained(finished_run: Path) -> None:
+    """What lies there stands in ARCHITECTURE.md, and what stands there lies there."""
+    page = (ROOT / "ARCHITECTURE.md").read_text().split("## What a run leaves")[1]
+    cells = [line.split("|")[1] for line in page.split("\n## ")[0].splitlines() if "| `" in line]
+    named = re.findall(r"`([^`]+)`", " ".join(cells))
+    patterns = {
+        name: re.escape(name).replace("<policy>", "[a-z-]+").replace("NNNNNN", r"\d{6}")
+        for name in named
+    }
+    left = [
+        path.relative_to(finished_run).as_posix()
+        for path in finished_run.rglob("*")
+        if path.is_file()
+    ]
+    for path in left:
+        assert any(re.fullmatch(pattern, path) for pattern in patterns.values()), path
+    # The campaigns belong to the Complete Journey data alone.
+    for name in set(named) - {"campaigns/result.json"}:
+        assert any(re.fullmatch(patterns[name], path) for path in left), name
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_stopped(
