@@ -7,7 +7,8 @@ walks all households, further seeds a keyed choice of 600 (all of them on a full
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ __all__ = [
     "warm_from",
 ]
 
+_THREADS = 2
 _WARM_SHARE = 4 / 9  # of the training days: the last 120 of 270
 
 
@@ -89,10 +91,15 @@ def frozen_path(folder: Path, contender: Contender) -> Path:
 
 
 def timing_of(shop: Purchases) -> TimingModels:
-    """Fit the timing models on the end of the training range."""
-    return fit_timing(
-        shop, first_day=warm_from(shop), until_day=shop.train_days, key=key_of("timing")
-    )
+    """Fit the timing models on the end of the training range, with a progress bar."""
+    with Progress(shop.train_days, "timing models") as progress:
+        return fit_timing(
+            shop,
+            first_day=warm_from(shop),
+            until_day=shop.train_days,
+            key=key_of("timing"),
+            advance=progress.step,
+        )
 
 
 def prepare(
@@ -101,6 +108,7 @@ def prepare(
     encoded: EncodedDays | None,
     *,
     skip: int = 0,
+    advance: Callable[[], None] = lambda: None,
 ) -> Prepared:
     """Compute moments over the end of the training range, and features of the online days.
 
@@ -114,6 +122,8 @@ def prepare(
         The encoder's vectors.
     skip : int
         Online days to leave out at the beginning.
+    advance : callable
+        Told of each day from :func:`warm_from` on, for a progress bar.
     """
     first = warm_from(shop)
     moments: tuple[PairMoments, PairMoments] | None = None
@@ -123,6 +133,7 @@ def prepare(
     for features in walk_features(
         shop, timing, first_day=first, until_day=shop.n_days, encoded=encoded
     ):
+        advance()
         if features.day >= shop.train_days:
             if features.day >= shop.train_days + skip:
                 online.append(features)
@@ -192,7 +203,7 @@ def walk_online(
         "plain_rates": plain_rates(shop),
         "shopping_slots": shopping.tolist(),
         "edges_h": [0, 4, 8, 12, 16, 20, 24],
-        "log_hash": {c.name: _hash(folder, c) for c in contenders},
+        "log_hash": _hashes(folder, contenders),
         "source_of_vectors": "none" if encoded is None else "encoder",
     }
 
@@ -210,7 +221,7 @@ class _Task:
 
 
 def _run(tasks: list[_Task], n_workers: int) -> list[list[Walk]]:
-    n_walks = sum(len(task.contenders) for task in tasks)
+    n_walks = sum(1 + len(task.contenders) for task in tasks)
     if n_workers == 1 or len(tasks) == 1:
         with Progress(n_walks, "walks") as progress:
             return [_walk_task(task, progress.step) for task in tasks]
@@ -236,6 +247,7 @@ def _walk_told(task: _Task) -> list[Walk]:
 def _walk_task(task: _Task, done: Any) -> list[Walk]:
     """All contenders of one seed."""
     prepared = _prepared(task)
+    done()
     shop, found = prepared.shop, []
     for contender in task.contenders:
         policy = ready(contender, shop, sample=prepared.days[0], warm=prepared.warm)
@@ -311,9 +323,20 @@ def _write_walks(path: Path, walks: Mapping[str, Sequence[tuple[NDArray[np.int64
     pq.write_table(pa.concat_tables(tables, promote_options="permissive"), path)
 
 
-def _hash(folder: Path, contender: Contender) -> str | None:
-    path = _log_folder(folder, contender)
-    return logged_hash(read_log(path)) if path.exists() else None
+def _hashes(folder: Path, contenders: Sequence[Contender]) -> dict[str, str]:
+    """Hash of each contender's log; reading and hashing let other threads run."""
+    with (
+        Progress(len(contenders), "hashing the logs") as progress,
+        ThreadPoolExecutor(_THREADS) as pool,
+    ):
+
+        def of(contender: Contender) -> str:
+            digest = logged_hash(read_log(_log_folder(folder, contender)))
+            progress.step()
+            return digest
+
+        names = (contender.name for contender in contenders)
+        return dict(zip(names, pool.map(of, contenders), strict=True))
 
 
 def _log_folder(folder: Path, contender: Contender) -> Path:

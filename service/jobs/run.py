@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bandit.draws import key_of
+from bandit.errors import BadInputError
 from service.jobs.encoder_step import encoder_step
 from service.jobs.online import (
     OnlineSettings,
@@ -35,6 +36,7 @@ from service.jobs.workers import workers
 __all__ = ["RunSettings", "run"]
 
 _SEEDS = 5
+_LARGEST_SEED = 2**32
 _ENCODED = "encoded.npz"
 
 
@@ -54,6 +56,11 @@ class RunSettings:
         The first of five seeds.
     full : bool
         All seeds on all users.
+
+    Raises
+    ------
+    BadInputError
+        For a seed that is none, or columns of no file.
     """
 
     data: Path | None = None
@@ -61,6 +68,15 @@ class RunSettings:
     columns: tuple[str, ...] = ()
     seed: int = 1
     full: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < _LARGEST_SEED:
+            raise BadInputError(f"expected a seed from 0 to 2**32 - 1, got {self.seed}")
+        if self.columns and self.data is None:
+            raise BadInputError(
+                f"expected --column to name columns of a file, got {', '.join(self.columns)} "
+                "without --data: name the file as well"
+            )
 
     @property
     def online(self) -> OnlineSettings:
@@ -144,7 +160,14 @@ def _campaigns(seed: int) -> dict[str, Any]:
 def _truth(data: ShopData, job: Run, encoded: Path) -> dict[str, Any]:
     shop = data.shop
     timing = timing_of(shop)
-    prepared = prepare(shop, timing, EncodedDays.load(encoded), skip=frozen_after(shop))
+    with Progress(shop.n_days - warm_from(shop), "features") as progress:
+        prepared = prepare(
+            shop,
+            timing,
+            EncodedDays.load(encoded),
+            skip=frozen_after(shop),
+            advance=progress.step,
+        )
     return evaluate_against_truth(prepared, job.folder / "online")
 
 

@@ -7,6 +7,7 @@ Newton–Cholesky solver, made for many rows and few columns.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +40,14 @@ class TimingModels:
         return _chance(history.slot_design(), self.slot)
 
 
-def fit_timing(shop: Purchases, *, first_day: int, until_day: int, key: int) -> TimingModels:
+def fit_timing(
+    shop: Purchases,
+    *,
+    first_day: int,
+    until_day: int,
+    key: int,
+    advance: Callable[[], None] = lambda: None,
+) -> TimingModels:
     """Fit both models on the days ``[first_day, until_day)``.
 
     Parameters
@@ -50,6 +58,8 @@ def fit_timing(shop: Purchases, *, first_day: int, until_day: int, key: int) -> 
         Days that give rows; earlier ones only build the counts.
     key : int
         Chooses the rows where there are more than 1.5 million.
+    advance : callable
+        Told of each day, for a progress bar.
     """
     history = History.of(shop)
     items, slots = _Sample(), _Sample()
@@ -57,6 +67,7 @@ def fit_timing(shop: Purchases, *, first_day: int, until_day: int, key: int) -> 
         if history.day >= first_day:
             _collect(shop, history, (items, slots), key=key, n_days=until_day - first_day)
         history.learn(shop)
+        advance()
     return TimingModels(item=items.fit(), slot=slots.fit())
 
 

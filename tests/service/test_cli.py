@@ -38,6 +38,23 @@ def test_a_missing_file_is_named_and_nothing_is_written(
     assert not runs.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seed", "-1"], "expected a seed from 0"),
+        (["--seed", str(2**70)], "expected a seed from 0"),
+        (["--column", "when=time"], "without --data"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_at_once(
+    arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not after minutes of work, and not in silence."""
+    assert main(["run", *arguments, "--out", str(tmp_path / "runs")]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_folder_that_cannot_be_written_is_named(
     tmp_path: Path, shop_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
