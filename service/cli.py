@@ -18,7 +18,7 @@ from bandit.errors import OpportuneError
 __all__ = ["main"]
 
 _MEMORY = (
-    "expected about 4 GB of memory for a run, and its processes to be left alone (call again: "
+    "expected about 3 GB of memory for a run, and its processes to be left alone (call again: "
     "finished steps are kept)"
 )
 

@@ -129,13 +129,19 @@ def _learn_and_judge(data: ShopData, job: Run, seed: int) -> None:
 
 
 def _encode(data: ShopData, folder: Path, seed: int) -> dict[str, Any]:
+    from safetensors import SafetensorError
+
     shop = data.shop
-    done = encoder_step(
-        shop,
-        key=key_of("encoder", seed),
-        folder=folder / "artefact",
-        encode_from=warm_from(shop),
-    )
+    try:
+        done = encoder_step(
+            shop,
+            key=key_of("encoder", seed),
+            folder=folder / "artefact",
+            encode_from=warm_from(shop),
+        )
+    except SafetensorError as error:
+        # What that library makes of a full disk.
+        raise OSError(f"the encoder could not be written: {error}") from error
     done.encoded.save(folder / _ENCODED)
     tables = {
         "next_item": done.next_item,

@@ -71,8 +71,8 @@ def test_a_folder_that_cannot_be_written_is_named(
     ("error", "code", "words"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
-        (MemoryError("Unable to allocate 9 GiB"), 1, "about 4 GB of memory"),
-        (BrokenProcessPool("a process was terminated"), 1, "about 4 GB of memory"),
+        (MemoryError("Unable to allocate 9 GiB"), 1, "about 3 GB of memory"),
+        (BrokenProcessPool("a process was terminated"), 1, "about 3 GB of memory"),
         (KeyboardInterrupt(), 130, "call again to go on"),
         (BadInputError("expected purchases, got none"), 2, "expected purchases, got none"),
     ],
