@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,27 @@ def test_no_file_outgrows_one_idea() -> None:
     """Stop at 400 lines; 500 is a failure."""
     lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in SOURCES}
     assert not {path: length for path, length in lengths.items() if length > 500}
+
+
+def test_everything_that_make_installs_is_pinned() -> None:
+    """What ``dev`` asks for, and what that asks for, stands in the one constraints file."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if not line.startswith("#")
+    )
+    pinned = {plain(name) for name in pins}
+    waiting, asked = ["opportune[dev]"], set(project["dependencies"])
+    while waiting:
+        _, names, _ = re.split(r"[\[\]]", waiting.pop())
+        for wanted in (wanted for name in names.split(",") for wanted in extras[name]):
+            (waiting.append if wanted.startswith("opportune[") else asked.add)(wanted)
+    assert len(asked) > 15
+    assert not {wanted for wanted in asked if plain(wanted) not in pinned}
+
+
+def plain(requirement: str) -> str:
+    """The name of a requirement as the index writes it."""
+    return re.split(r"[\[><=; ]", requirement)[0].lower().replace("_", "-")

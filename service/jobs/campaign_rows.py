@@ -91,16 +91,19 @@ class CampaignRows:
 
     def of_kind(self, kind: str) -> CampaignRows:
         """Return the rows of one type of campaign."""
-        rows = np.flatnonzero(self.kind == kind)
+        return self.take(self.kind == kind)
+
+    def take(self, keep: NDArray[np.bool_]) -> CampaignRows:
+        """Return the rows of ``keep``."""
         return CampaignRows(
-            household=self.household[rows],
-            campaign=self.campaign[rows],
-            kind=self.kind[rows],
-            is_sent=self.is_sent[rows],
-            is_used=self.is_used[rows],
-            n_days=self.n_days[rows],
-            spend=self.spend[rows],
-            features=self.features[rows],
+            household=self.household[keep],
+            campaign=self.campaign[keep],
+            kind=self.kind[keep],
+            is_sent=self.is_sent[keep],
+            is_used=self.is_used[keep],
+            n_days=self.n_days[keep],
+            spend=self.spend[keep],
+            features=self.features[keep],
             feature_names=self.feature_names,
         )
 

@@ -4,13 +4,12 @@ Household × campaign rows enter; plain tables leave: propensities that had to b
 their calibration and overlap, the value of four kinds of targeting, uplift against hold, the
 same machinery on spend *before* the campaign (a placebo that must show nothing), and a verdict.
 Without a campaign nothing can be redeemed, so the reward is spend, less a cost of sending.
-References: Rosenbaum and Rubin (1983), propensities; Crump et al. (2009), trimming to overlap.
+Reference: Dudík, Langford and Li (2011), doubly robust evaluation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,112 +21,24 @@ from bandit.ope.diagnostics import Verdict, diagnose
 from bandit.ope.evaluate import evaluate, terms_of
 from bandit.ope.evidence import Evidence, Weighting
 from bandit.ope.intervals import clustered
-from service.jobs.campaign_rows import (
-    CampaignRows,
-    CampaignShop,
-    campaign_rows,
-    journey_shop,
-    why_left_out,
+from service.jobs.campaign_models import (
+    OVERLAP,
+    CampaignSettings,
+    Fitted,
+    fit_types,
+    population_of,
 )
+from service.jobs.campaign_rows import CampaignShop, campaign_rows, journey_shop, why_left_out
 from service.jobs.journey import SOURCE_NOTE
 from service.jobs.propensity_report import propensity_report
-from service.jobs.reward_models import (
-    BoostedChances,
-    Calibrated,
-    LogisticChances,
-    RidgeThenTrees,
-    RidgeValues,
-    cross_fit,
-    folds_of,
-)
 
-__all__ = [
-    "N_STAGES",
-    "CampaignSettings",
-    "Fitted",
-    "campaigns",
-    "fit",
-    "judge_campaigns",
-    "uplift_table",
-]
+__all__ = ["N_STAGES", "campaigns", "judge_campaigns", "uplift_table"]
 
 Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 Row = dict[str, Any]
 
 N_STAGES = 3
 """How often :func:`judge_campaigns` tells that a stage is over."""
-
-OVERLAP = (0.05, 0.95)
-"""Chances of being sent between which both answers are seen often enough (Crump's rule is .1)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignSettings:
-    """What the study assumes.
-
-    Parameters
-    ----------
-    cost : float
-        Dollars that sending a campaign to one household costs (assumed: print and post).
-    other_costs : tuple of float
-        Costs at which the values are shown again.
-    top_shares : tuple of float
-        Shares of households, by estimated uplift, that targeted policies send to.
-    least_chance : float
-        Estimated chances are kept this far from 0 and 1; how many were is reported.
-    n_folds : int
-        Folds of households for cross-fitting.
-    """
-
-    cost: float = 0.50
-    other_costs: tuple[float, ...] = (0.0, 2.0)
-    top_shares: tuple[float, ...] = (0.1, 0.25, 0.5)
-    least_chance: float = 0.01
-    n_folds: int = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
-    """Rows with what cross-fitted models say of them; no row's household was learned from."""
-
-    rows: CampaignRows
-    chance_logistic: Array  # (N,)
-    chance_boosted: Array  # (N,)
-    chance: Array  # (N,) the mean of the two, kept from 0 and 1
-    share_clipped: float
-    spend_hold: Array  # (N,) expected spend if held
-    spend_send: Array  # (N,) expected spend if sent, before its cost
-
-    @property
-    def uplift(self) -> Array:
-        """Expected dollars a send adds, before its cost, (N,)."""
-        return self.spend_send - self.spend_hold
-
-    def within(self, keep: Flags) -> Fitted:
-        """Return the rows of ``keep``."""
-        rows = self.rows
-        kept = CampaignRows(
-            **{
-                name: getattr(rows, name)[keep]
-                for name in (
-                    "household",
-                    "campaign",
-                    "kind",
-                    "is_sent",
-                    "is_used",
-                    "n_days",
-                    "spend",
-                    "features",
-                )
-            },
-            feature_names=rows.feature_names,
-        )
-        columns = {
-            name: getattr(self, name)[keep]
-            for name in ("chance_logistic", "chance_boosted", "chance", "spend_hold", "spend_send")
-        }
-        return replace(self, rows=kept, **columns)
 
 
 def campaigns(
@@ -168,9 +79,9 @@ def judge_campaigns(
         ``verdict`` with ``why``.
     """
     settings = settings or CampaignSettings()
-    real = _fit_types(campaign_rows(shop), key=key, settings=settings)
+    real = fit_types(campaign_rows(shop), key=key, settings=settings)
     advance("campaigns: models")
-    early = _fit_types(campaign_rows(shop, is_placebo=True), key=key, settings=settings)
+    early = fit_types(campaign_rows(shop, is_placebo=True), key=key, settings=settings)
     advance("campaigns: placebo")
     uplift = [
         row
@@ -196,33 +107,6 @@ def judge_campaigns(
     } | _overall(uplift)
 
 
-def fit(rows: CampaignRows, *, key: int, settings: CampaignSettings) -> Fitted:
-    """Cross-fit chances of being sent and expected spend, for one type of campaign.
-
-    Spend is modelled a day, because campaigns differ in length. The answer to a send is the
-    answer to hold plus a ridge correction learned on sent rows: they are few.
-    """
-    fold = folds_of(rows.household, n_folds=settings.n_folds, key=key)
-    x, sent = rows.features, rows.is_sent
-    target = sent.astype(np.float64)
-    logistic = cross_fit(x, target, fold=fold, make=lambda: Calibrated(LogisticChances))
-    boosted = cross_fit(x, target, fold=fold, make=lambda: Calibrated(BoostedChances))
-    raw = (logistic + boosted) / 2
-    chance = np.clip(raw, settings.least_chance, 1 - settings.least_chance)
-    daily = rows.spend / rows.n_days
-    hold = cross_fit(x, daily, fold=fold, make=RidgeThenTrees, train=~sent)
-    added = cross_fit(x, daily - hold, fold=fold, make=RidgeValues, train=sent)
-    return Fitted(
-        rows=rows,
-        chance_logistic=logistic,
-        chance_boosted=boosted,
-        chance=chance,
-        share_clipped=float((raw != chance).mean()),
-        spend_hold=np.maximum(hold, 0.0) * rows.n_days,
-        spend_send=np.maximum(hold + added, 0.0) * rows.n_days,
-    )
-
-
 def uplift_table(real: Fitted, early: Fitted, *, kind: str, cost: float) -> list[Row]:
     """Dollars a send adds to hold, doubly robust, beside its placebo and the naive difference.
 
@@ -230,54 +114,13 @@ def uplift_table(real: Fitted, early: Fitted, *, kind: str, cost: float) -> list
     """
     table = []
     for population in ("all", "overlap"):
-        now, before = _population(real, population), _population(early, population)
+        now, before = population_of(real, population), population_of(early, population)
         row = _difference(now) | {
             f"placebo_{name}": number for name, number in _difference(before).items()
         }
         net = {"value_net_usd": row["value"] - cost}
         table.append({"kind": kind, "population": population} | row | net | _trust(row))
     return table
-
-
-def _fit_types(rows: CampaignRows, *, key: int, settings: CampaignSettings) -> Mapping[str, Fitted]:
-    """Models a type, since each type is targeted in its own way; ``all`` puts them together."""
-    kinds = [str(kind) for kind in np.unique(rows.kind)]
-    fitted = {kind: fit(rows.of_kind(kind), key=key, settings=settings) for kind in kinds}
-    return fitted | {"all": _together(list(fitted.values()))}
-
-
-def _together(parts: list[Fitted]) -> Fitted:
-    def joined(of: Callable[[Fitted], Any]) -> Any:
-        return np.concatenate([of(part) for part in parts])
-
-    rows = CampaignRows(
-        household=joined(lambda part: part.rows.household),
-        campaign=joined(lambda part: part.rows.campaign),
-        kind=joined(lambda part: part.rows.kind),
-        is_sent=joined(lambda part: part.rows.is_sent),
-        is_used=joined(lambda part: part.rows.is_used),
-        n_days=joined(lambda part: part.rows.n_days),
-        spend=joined(lambda part: part.rows.spend),
-        features=joined(lambda part: part.rows.features),
-        feature_names=parts[0].rows.feature_names,
-    )
-    sizes = [len(part.rows.spend) for part in parts]
-    clipped = np.average([part.share_clipped for part in parts], weights=sizes)
-    return Fitted(
-        rows=rows,
-        chance_logistic=joined(lambda part: part.chance_logistic),
-        chance_boosted=joined(lambda part: part.chance_boosted),
-        chance=joined(lambda part: part.chance),
-        share_clipped=float(clipped),
-        spend_hold=joined(lambda part: part.spend_hold),
-        spend_send=joined(lambda part: part.spend_send),
-    )
-
-
-def _population(fitted: Fitted, population: str) -> Fitted:
-    if population == "all":
-        return fitted
-    return fitted.within((fitted.chance >= OVERLAP[0]) & (fitted.chance <= OVERLAP[1]))
 
 
 def _difference(fitted: Fitted) -> Row:

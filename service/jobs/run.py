@@ -89,13 +89,11 @@ def run(settings: RunSettings, *, root: Path, say: Callable[[str], None] = print
     """Run every step that is not done yet; return the run's folder."""
     from service.reports.page import write_report
 
-    data = load_shop(settings.data, zone=settings.zone, columns=settings.columns)
-    # Reading takes several times what is kept of it: the rest is given back.
-    pa.default_memory_pool().release_unused()
+    data, seconds = _loaded(settings)
     for line in (data.source, *data.lines, data.shop.note):
         say(line)
     with open_run(root, _plain(settings), say=say) as job:
-        job.step("data", lambda folder: data.described())
+        job.step("data", lambda folder: data.described() | {"seconds": seconds})
         _learn_and_judge(data, job, settings.seed)
         encoded = job.folder / "encoder" / _ENCODED
         online = job.step(
@@ -111,6 +109,15 @@ def run(settings: RunSettings, *, root: Path, say: Callable[[str], None] = print
         say(line)
     say(f"report: {page.resolve()}")
     return job.folder
+
+
+def _loaded(settings: RunSettings) -> tuple[ShopData, float]:
+    """The data and how many seconds it took to read, clean and cut it."""
+    started = time.monotonic()
+    data = load_shop(settings.data, zone=settings.zone, columns=settings.columns)
+    # Reading takes several times what is kept of it: the rest is given back.
+    pa.default_memory_pool().release_unused()
+    return data, round(time.monotonic() - started, 1)
 
 
 def _learn_and_judge(data: ShopData, job: Run, seed: int) -> None:

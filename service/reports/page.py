@@ -203,10 +203,11 @@ def _reading() -> str:
 def _provenance(run: Metrics) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     seconds = ", ".join(f"{name} {s:.0f} s" for name, s in run["seconds"].items() if s is not None)
+    beside = " (campaigns beside the encoder)" if "campaigns" in run["seconds"] else ""
     settings = ", ".join(f"{name} = {value}" for name, value in run["settings"].items())
     lines = (
         f"Run {run['id']}, finished {run['finished']}. {settings}.",
         f"{run['machine']}; threads {run['threads']}; Python {run['python']}; {versions}.",
-        f"Commit {run['commit']}; code {run['code']}. Steps: {seconds}.",
+        f"Commit {run['commit']}; code {run['code']}. Steps: {seconds}{beside}.",
     )
     return "<br>".join(text(line) for line in lines)

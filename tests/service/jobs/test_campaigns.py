@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from service.jobs.campaign_models import CampaignSettings
 from service.jobs.campaign_rows import CampaignShop
-from service.jobs.campaigns import CampaignSettings, judge_campaigns
+from service.jobs.campaigns import judge_campaigns
 
 N_HOUSEHOLDS, N_DAYS, N_CAMPAIGNS = 700, 200, 4
 UPLIFT = 30.0

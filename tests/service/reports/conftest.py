@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.jobs.campaign_models import CampaignSettings
 from service.jobs.campaign_rows import CampaignShop
-from service.jobs.campaigns import CampaignSettings, judge_campaigns
+from service.jobs.campaigns import judge_campaigns
 
 
 @dataclass
