@@ -76,6 +76,46 @@ def test_timing_models_are_calibrated_on_their_own_rows(
     assert expected == pytest.approx(happened, rel=0.01)
 
 
+def test_where_rows_are_many_a_keyed_share_of_them_is_fitted(
+    small_shop: Purchases, timing: TimingModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same share for the same key, and much the same model."""
+    monkeypatch.setattr("service.jobs.timing_models._MOST_ROWS", 4000)
+    span = {"first_day": warm_from(small_shop), "until_day": small_shop.train_days}
+    some, again, other = (fit_timing(small_shop, **span, key=key) for key in (3, 3, 4))
+    np.testing.assert_array_equal(some.slot, again.slot)
+    assert (some.slot != other.slot).any()
+    history = History.of(small_shop)
+    while history.day < small_shop.train_days:
+        history.learn(small_shop)
+    whole, part = timing.slot_chances(history), some.slot_chances(history)
+    assert np.abs(whole - part).mean() < 0.1
+
+
+def test_days_without_purchases_teach_activity_only(
+    small_shop: Purchases, timing: TimingModels
+) -> None:
+    """A shop that was closed for a day: nobody active, no category to learn from."""
+    closed = 38
+    quiet = replace(
+        small_shop,
+        **{
+            f"{kind}_{name}": getattr(small_shop, f"{kind}_{name}")[
+                getattr(small_shop, f"{kind}_day") != closed
+            ]
+            for kind, names in (
+                ("buy", ("user", "day", "item", "slot")),
+                ("active", ("user", "day", "slot")),
+            )
+            for name in names
+        },
+    )
+    found = timing_of(quiet)
+    assert found.item.shape == timing.item.shape
+    assert np.isfinite(found.item).all()
+    assert (found.slot != timing.slot).any()
+
+
 def test_time_blind_features_are_the_same_whatever_the_weekday_and_gap(
     small_shop: Purchases, timing: TimingModels
 ) -> None:

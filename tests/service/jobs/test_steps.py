@@ -150,3 +150,12 @@ def test_json_that_cannot_be_read_back_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range float"):
         write_json(path, {"value": float("nan")})
     assert json.loads(path.read_text()) == {"value": 1}
+
+
+def test_what_json_cannot_say_is_refused_by_its_kind(tmp_path: Path) -> None:
+    """Arrays, numbers of numpy and paths are plain; anything else is a mistake of the step."""
+    path = tmp_path / "plain.json"
+    write_json(path, {"a": np.arange(3), "b": np.bool_(1), "c": Path("runs"), "d": np.int64(7)})
+    assert json.loads(path.read_text()) == {"a": [0, 1, 2], "b": True, "c": "runs", "d": 7}
+    with pytest.raises(TypeError, match="got set"):
+        write_json(path, {"a": {1}})

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from bandit.errors import StateError
 from bandit.log import logged_hash, read_log
 from service.jobs.contenders import CONTENDERS
 from service.jobs.loggers import FactoredLogger, broad_logger, random_logger
@@ -102,6 +103,15 @@ def test_importance_weights_average_to_one(small_shop: Purchases, make: Any) -> 
         drawn.propensity[sent], (drawn.item * drawn.slot / drawn.send)[sent], rtol=1e-12
     )
     np.testing.assert_allclose(drawn.propensity[~sent], logger.hold)
+
+
+def test_days_before_the_freeze_are_refused(
+    small_shop: Purchases, online: tuple[Path, Any]
+) -> None:
+    """A policy is not valued on days that it has learned from."""
+    prepared = prepare(small_shop, timing_of(small_shop), None)
+    with pytest.raises(StateError, match=f"prepare with skip={frozen_after(small_shop)}"):
+        evaluate_against_truth(prepared, online[0], targets=TARGETS)
 
 
 def test_consistent_estimators_are_unbiased_within_their_spread(judged: dict[str, Any]) -> None:

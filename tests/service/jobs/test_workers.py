@@ -16,9 +16,10 @@ ROOT = Path(__file__).resolve().parents[3]
 LONG_S = 600
 # A parent whose worker writes its own number, then sleeps for as long as it is let.
 PARENT = f"""
-import os, time
+import os, signal, time
 from service.jobs.workers import workers
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
     with workers(1) as pool:
         print(pool.submit(os.getpid).result(), flush=True)
         pool.submit(time.sleep, {LONG_S}).result()
@@ -67,9 +68,12 @@ def test_a_worker_ends_with_the_one_that_started_it(tmp_path: Path, how: signal.
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())
         assert is_running(worker)
-        parent.send_signal(how)
-        assert parent.wait(timeout=30) != 0
-        assert ends_soon(lambda: not is_running(worker))
+        try:
+            parent.send_signal(how)
+            assert parent.wait(timeout=30) != 0
+            assert ends_soon(lambda: not is_running(worker))
+        finally:
+            parent.kill()
 
 
 def test_an_error_ends_the_other_workers_at_once() -> None:
