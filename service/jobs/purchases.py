@@ -54,6 +54,7 @@ class Purchases:
     n_days: int
     train_days: int
     n_users: int  # with any purchase, numbered by their order in the events
+    user_codes: NDArray[np.int64]  # (H,) what each is in the events' vocabulary
     n_left_out: int  # purchases without a category, or without an item where items are meant
     item_codes: NDArray[np.int64]  # (K,) category codes of the K items
     item_names: tuple[str, ...]  # (K,)
@@ -135,6 +136,7 @@ class Purchases:
             n_days=self.n_days,
             train_days=self.train_days,
             n_users=len(users),
+            user_codes=self.user_codes[users],
             n_left_out=self.n_left_out,
             item_codes=self.item_codes,
             item_names=self.item_names,
@@ -218,6 +220,7 @@ def cut_into_days(
         n_days=n_days,
         train_days=train_days,
         n_users=len(users),
+        user_codes=users,
         n_left_out=n_left_out,
         item_codes=chosen,
         item_names=tuple(str(names[int(c)].as_py()) for c in chosen),

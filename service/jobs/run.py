@@ -93,7 +93,7 @@ def run(settings: RunSettings, *, root: Path, say: Callable[[str], None] = print
     for line in (data.source, *data.lines, data.shop.note):
         say(line)
     with open_run(root, _plain(settings), say=say) as job:
-        job.step("data", lambda folder: data.described() | {"seconds": seconds})
+        job.step("data", lambda folder: _described(data, folder) | {"seconds": seconds})
         _learn_and_judge(data, job, settings.seed)
         encoded = job.folder / "encoder" / _ENCODED
         online = job.step(
@@ -109,6 +109,11 @@ def run(settings: RunSettings, *, root: Path, say: Callable[[str], None] = print
         say(line)
     say(f"report: {page.resolve()}")
     return job.folder
+
+
+def _described(data: ShopData, folder: Path) -> dict[str, Any]:
+    data.write_names(folder)
+    return data.described()
 
 
 def _loaded(settings: RunSettings) -> tuple[ShopData, float]:

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from bandit.cleaning import clean
 from bandit.cleaning_report import CleaningReport
@@ -59,10 +62,17 @@ class ShopData:
     """A shop, how its rows were cleaned, and what to say about its source."""
 
     shop: Purchases
+    user_ids: pa.Array  # (H,) the file's own id of each user of the shop
     report: CleaningReport
     lines: list[str]
     source: str
     is_journey: bool
+
+    def write_names(self, folder: Path) -> None:
+        """Write what the numbers in a run's files stand for: its users, and its items."""
+        for name, ids in (("user", self.user_ids), ("item", pa.array(self.shop.item_names))):
+            table = pa.table({name: np.arange(len(ids)), "id": ids})
+            pq.write_table(table, folder / f"{name}s.parquet")
 
     def described(self) -> dict[str, Any]:
         """Return the data section of ``metrics.json``."""
@@ -105,8 +115,10 @@ def load_shop(data: Path | None, *, zone: str | None, columns: Sequence[str]) ->
         ``YOURS=OURS`` pairs.
     """
     cleaned = read_cleaned(data, zone=zone, columns=columns)
+    shop = cut_into_days(cleaned.events, cleaned.vocabulary, zone=cleaned.zone)
     return ShopData(
-        shop=cut_into_days(cleaned.events, cleaned.vocabulary, zone=cleaned.zone),
+        shop=shop,
+        user_ids=cleaned.vocabulary.users.take(pa.array(shop.user_codes)),
         report=cleaned.report,
         lines=cleaned.lines,
         source=cleaned.source,

@@ -70,6 +70,18 @@ def test_a_run_leaves_log_artefact_metrics_and_page(finished_run: Path) -> None:
     assert "campaigns" not in metrics
 
 
+def test_the_numbers_of_a_run_can_be_read_back_as_ids_of_the_file(finished_run: Path) -> None:
+    """Every user and item of the log has one row, with an id that the file knows."""
+    users = pq.read_table(finished_run / "data/users.parquet")
+    items = pq.read_table(finished_run / "data/items.parquet")
+    log = read_log(finished_run / "online/log/random")
+    assert set(log["user"].to_pylist()) <= set(users["user"].to_pylist())
+    assert set(log["item"].to_pylist()) - {-1} <= set(items["item"].to_pylist())
+    assert users["user"].to_pylist() == list(range(users.num_rows))
+    assert items["id"].to_pylist() == metrics_of(finished_run)["data"]["items"]
+    assert len(set(users["id"].to_pylist())) == users.num_rows
+
+
 def test_every_file_that_a_run_leaves_is_explained(finished_run: Path) -> None:
     """What lies there stands in ARCHITECTURE.md, and what stands there lies there."""
     page = (ROOT / "ARCHITECTURE.md").read_text().split("## What a run leaves")[1]
