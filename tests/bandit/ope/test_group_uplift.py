@@ -16,8 +16,8 @@ def test_one_row_a_user_gives_the_interval_of_welch() -> None:
     found = uplift_against_holdout(value, np.arange(4000), is_holdout=held)
     peer = ttest_ind(value[~held], value[held], equal_var=False).confidence_interval(0.95)
     assert found["uplift"] == pytest.approx(value[~held].mean() - value[held].mean())
-    assert found["lower"] == pytest.approx(peer.low, abs=1e-3)
-    assert found["upper"] == pytest.approx(peer.high, abs=1e-3)
+    assert found["lower"] == pytest.approx(peer.low, rel=1e-9)
+    assert found["upper"] == pytest.approx(peer.high, rel=1e-9)
     assert found["n_live"] + found["n_holdout"] == 4000
 
 
@@ -32,6 +32,28 @@ def test_intervals_cover_the_truth_when_users_keep_their_habits() -> None:
         found = uplift_against_holdout(value, user, is_holdout=held[user])
         hits += found["lower"] <= 0.5 <= found["upper"]
     assert binomtest(hits, 400, 0.95).pvalue > 0.01
+
+
+def test_a_holdout_of_five_users_gives_the_interval_of_welch_too() -> None:
+    """Few users: 1.96 errors would be too sure of it. Claims may be written as 0 and 1."""
+    rng = np.random.default_rng(2)
+    value, held = rng.normal(3, 2, 40), np.arange(40) < 5
+    peer = ttest_ind(value[~held], value[held], equal_var=False).confidence_interval(0.95)
+    for claim in (held, held.astype(np.int64)):
+        found = uplift_against_holdout(value, np.arange(40), is_holdout=claim)
+        assert (found["lower"], found["upper"]) == pytest.approx((peer.low, peer.high))
+
+
+def test_groups_that_do_not_vary_are_known() -> None:
+    held = np.array([True, True, False, False])
+    found = uplift_against_holdout(np.where(held, 1.0, 3.0), np.arange(4), is_holdout=held)
+    assert (found["uplift"], found["lower"], found["upper"]) == (2.0, 2.0, 2.0)
+
+
+def test_a_value_that_is_no_number_is_refused() -> None:
+    value, held = np.array([1.0, np.nan, 1.0, 2.0]), np.array([True, True, False, False])
+    with pytest.raises(BadInputError, match="finite values"):
+        uplift_against_holdout(value, np.arange(4), is_holdout=held)
 
 
 def test_a_user_in_both_groups_is_refused_unless_left_out() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bandit.errors import BadInputError
+from bandit.ope import intervals
 from bandit.ope.intervals import (
     bootstrap,
     cluster_sums,
@@ -67,12 +70,70 @@ def test_the_clustered_error_by_hand() -> None:
     assert clustered_error(terms, users) == pytest.approx(expected)
 
 
-@given(st.integers(0, 1000), st.integers(2, 60))
-def test_users_of_one_row_each_are_the_normal_interval(seed: int, n: int) -> None:
+@given(st.integers(0, 1000), st.integers(2, 60), st.sampled_from([0.01, 0.05, 0.3]))
+def test_users_of_one_row_each_are_the_one_sample_t_interval(
+    seed: int, n: int, alpha: float
+) -> None:
     """Exactly, at any number of rows: √(n/(n − 1)) is the sample deviation's."""
     terms = np.random.default_rng(seed).normal(size=n)
     users = np.random.default_rng(seed).permutation(n)
-    np.testing.assert_allclose(clustered(terms, users), normal(terms), rtol=1e-9, atol=1e-12)
+    expected = stats.ttest_1samp(terms, 0.0).confidence_interval(1 - alpha)
+    np.testing.assert_allclose(
+        clustered(terms, users, alpha=alpha), expected, rtol=1e-9, atol=1e-12
+    )
+    np.testing.assert_allclose(clustered_error(terms, users), normal_error(terms), rtol=1e-9)
+
+
+def test_intervals_of_few_users_cover_as_often_as_they_say() -> None:
+    """Eight users × 20 rows, 4,000 logs; 1.96 errors would hold the truth in 91 %."""
+    rng = np.random.default_rng(9)
+    users = np.repeat(np.arange(8), 20)
+    terms = rng.normal(size=(4000, 8))[:, users] + rng.normal(size=(4000, 160))
+    low, high = clustered(terms, users)
+    covered = int(((low <= 0) & (high >= 0)).sum())
+    least, most = stats.binom.interval(0.999, 4000, 0.95)
+    assert least <= covered <= most
+    reach = 1.96 * clustered_error(terms, users)
+    assert (np.abs(terms.mean(axis=1)) <= reach).mean() < 0.93
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, 2.0, float("nan")])
+def test_a_level_that_is_none_is_refused(alpha: float) -> None:
+    terms, users = np.arange(6.0), np.arange(6)
+    for interval in (
+        lambda: normal(terms, alpha=alpha),
+        lambda: clustered(terms, users, alpha=alpha),
+        lambda: bootstrap(terms, users, key=1, n_resamples=9, alpha=alpha),
+    ):
+        with pytest.raises(BadInputError, match="alpha"):
+            interval()
+    with pytest.raises(BadInputError, match="one resample, got 0"):
+        bootstrap(terms, users, key=1, n_resamples=0)
+
+
+def test_the_bootstrap_of_many_users_fits_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some resamples at a time: the same numbers, and a bounded peak."""
+    rng = np.random.default_rng(10)
+    terms, users = rng.normal(size=400), np.repeat(np.arange(100), 4)
+    whole = bootstrap(terms, users, key=1, n_resamples=50)
+    monkeypatch.setattr(intervals, "_CHUNK_CELLS", 300)
+    assert bootstrap(terms, users, key=1, n_resamples=50) == pytest.approx(whole, rel=1e-12)
+    monkeypatch.undo()
+    many = rng.normal(size=200_000)
+    tracemalloc.start()
+    bootstrap(many, np.arange(200_000), key=1, n_resamples=60)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Counts and their copy as floats, 4 M cells each; all 60 at once would be 192 MB.
+    assert peak < 100e6
+
+
+def test_clusters_of_unsigned_ids_are_clusters() -> None:
+    """Differences of unsigned ids are never negative; their order is what counts."""
+    rng = np.random.default_rng(11)
+    terms, users = rng.normal(size=90), rng.integers(0, 12, size=90)
+    unsigned = users.astype(np.uint64)
+    np.testing.assert_array_equal(cluster_sums(terms, unsigned), cluster_sums(terms, users))
 
 
 def test_one_user_is_no_certainty() -> None:
