@@ -95,25 +95,25 @@ def diagnose(weight: Array, reward: Array) -> Diagnostics:
 def verdict_of(
     *, ess: float, mean_weight: float, largest_share: float, effective_hits: float
 ) -> tuple[Verdict, str]:
-    """Judge overlap figures; the reason names the first figure that fell short."""
+    """Judge overlap figures; the reason names the first figure that fell short.
+
+    A figure that is no number falls short of everything.
+    """
     off = abs(mean_weight - 1.0)
     hits = f"effective hits {effective_hits:.1f}"
-    for falls_short, why in (
-        (ess < USELESS_ESS, f"effective sample {ess:.0f} < {USELESS_ESS:.0f}"),
-        (
-            effective_hits < USELESS_HITS,
-            f"{hits} < {USELESS_HITS:.0f}",
-        ),
-        (off > USELESS_MEAN_OFF, f"mean weight {mean_weight:.2f} is far from 1"),
+    for reaches, why in (
+        (ess >= USELESS_ESS, f"effective sample {ess:.0f} < {USELESS_ESS:.0f}"),
+        (effective_hits >= USELESS_HITS, f"{hits} < {USELESS_HITS:.0f}"),
+        (off <= USELESS_MEAN_OFF, f"mean weight {mean_weight:.2f} is far from 1"),
     ):
-        if falls_short:
+        if not reaches:
             return Verdict.DO_NOT_USE, why
-    for falls_short, why in (
-        (ess < USABLE_ESS, f"effective sample {ess:.0f} < {USABLE_ESS:.0f}"),
-        (effective_hits < USABLE_HITS, f"{hits} < {USABLE_HITS:.0f}"),
-        (off > USABLE_MEAN_OFF, f"mean weight {mean_weight:.2f} is off 1"),
-        (largest_share > USABLE_LARGEST, f"one row carries {largest_share:.1%} of the weight"),
+    for reaches, why in (
+        (ess >= USABLE_ESS, f"effective sample {ess:.0f} < {USABLE_ESS:.0f}"),
+        (effective_hits >= USABLE_HITS, f"{hits} < {USABLE_HITS:.0f}"),
+        (off <= USABLE_MEAN_OFF, f"mean weight {mean_weight:.2f} is off 1"),
+        (largest_share <= USABLE_LARGEST, f"one row carries {largest_share:.1%} of the weight"),
     ):
-        if falls_short:
+        if not reaches:
             return Verdict.WEAK, why
     return Verdict.USABLE, "overlap is enough"

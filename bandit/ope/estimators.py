@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bandit.errors import BadInputError
 
-__all__ = ["direct", "doubly_robust", "ips", "replay", "snips"]
+__all__ = ["direct", "doubly_robust", "ips", "is_uniform", "replay", "snips"]
 
 Array = NDArray[np.float64]
 
@@ -71,12 +71,17 @@ def replay(target: Array, reward: Array, *, propensity: Array) -> Array:
     BadInputError
         If the log is not uniform: use :func:`snips`, which weighs by propensity.
     """
-    if np.ptp(propensity) > 1e-9:
+    if not is_uniform(propensity):
         raise BadInputError(
             "expected one propensity for all rows, got several: replay needs a uniform log; "
             "use snips"
         )
     return snips(target, reward)
+
+
+def is_uniform(propensity: Array) -> bool:
+    """True where every logged action had the same propensity, to nine digits."""
+    return bool(np.ptp(propensity) <= 1e-9 * np.max(propensity))
 
 
 def _mean_weight(weight: Array) -> Array:

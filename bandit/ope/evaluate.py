@@ -15,9 +15,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bandit.draws import key_of
+from bandit.errors import expect_shape
 from bandit.identity import Comparable
 from bandit.ope.diagnostics import Diagnostics, Verdict, diagnose
-from bandit.ope.estimators import direct, doubly_robust, ips, replay, snips
+from bandit.ope.estimators import direct, doubly_robust, ips, is_uniform, replay, snips
 from bandit.ope.evidence import Evidence, Weighting
 from bandit.ope.intervals import bootstrap, clustered, normal
 
@@ -60,12 +61,17 @@ def evaluate(
 
 
 def terms_of(evidence: Evidence) -> dict[tuple[str, Weighting], Array]:
-    """Terms of every estimator × weighting, (…, N) each."""
+    """Terms of every estimator × weighting, (…, N) each.
+
+    What is divided by the sum of weights is left out where that sum is zero: of a target that
+    takes no logged action the log says nothing under that weighting, but others may.
+    """
     found: dict[tuple[str, Weighting], Array] = {}
     for weighting in evidence.weightings:
         weight = evidence.weight(weighting)
         found["ips", weighting] = ips(weight, evidence.reward)
-        found["snips", weighting] = snips(weight, evidence.reward)
+        if (weight.sum(axis=-1) > 0).all():
+            found["snips", weighting] = snips(weight, evidence.reward)
         if evidence.baseline_logged is not None and evidence.baseline_target is not None:
             found["dr", weighting] = doubly_robust(
                 weight,
@@ -75,7 +81,7 @@ def terms_of(evidence: Evidence) -> dict[tuple[str, Weighting], Array]:
             )
     if evidence.baseline_target is not None:
         found["dm", Weighting.JOINT] = direct(evidence.baseline_target)
-    if np.ptp(evidence.propensity) <= 1e-9:
+    if is_uniform(evidence.propensity) and ("snips", Weighting.JOINT) in found:
         found["replay", Weighting.JOINT] = replay(
             evidence.target, evidence.reward, propensity=evidence.propensity
         )
@@ -128,9 +134,10 @@ def uplift_against_hold(
         Value, intervals, verdict, and ``n_users_left_out``, ``n_rows_left_out``.
     """
     left_out = {"n_users_left_out": 0, "n_rows_left_out": 0}
+    expect_shape("is_hold", is_hold, evidence.cluster.shape, "one claim a row")
     if compared is not None:
         evidence = replace(evidence, cluster=compared.user).take(compared.rows)
-        is_hold = is_hold[..., compared.rows]
+        is_hold = is_hold[compared.rows]
         left_out = {name: getattr(compared, name) for name in left_out}
     hold_weight = np.where(is_hold, 1.0 / evidence.propensity, 0.0)
     target_terms = snips(evidence.weight(Weighting.JOINT), evidence.reward)

@@ -71,7 +71,13 @@ class Evidence:
         if n < 2:
             raise BadInputError(f"expected at least two logged decisions, got {n}")
         expect_shape("cluster", self.cluster, (n,), "one user a row")
-        _finite("reward", self.reward)
+        for f in fields(self):
+            column = getattr(self, f.name)
+            if column is not None:
+                expect_shape(f.name, column, (*column.shape[:-1], n), "one entry a logged decision")
+        _finite("reward", self.reward, "join outcomes first")
+        for name in ("baseline_logged", "baseline_target"):
+            _finite(name, getattr(self, name), "does the reward model know every row?")
         for name in ("propensity", "logged_item", "logged_slot", "logged_send"):
             _probability(name, getattr(self, name), may_be_zero=False)
         for name in ("target", "target_item", "target_slot", "target_send"):
@@ -123,9 +129,9 @@ class Evidence:
         return np.asarray(target / logged)
 
 
-def _finite(name: str, column: Array) -> None:
-    if not np.isfinite(column).all():
-        raise BadInputError(f"expected finite {name}, got NaN or infinity: join outcomes first")
+def _finite(name: str, column: Array | None, hint: str) -> None:
+    if column is not None and not np.isfinite(column).all():
+        raise BadInputError(f"expected finite {name}, got NaN or infinity: {hint}")
 
 
 def _probability(name: str, column: Array | None, *, may_be_zero: bool) -> None:

@@ -110,3 +110,23 @@ def test_every_redraw_has_its_own_figures() -> None:
         alone = overlap_figures(weight[n], reward[n])
         for name, figures in together.items():
             assert figures[n] == pytest.approx(alone[name])
+
+
+@pytest.mark.parametrize("name", list(FINE))
+def test_what_is_no_number_is_never_usable(name: str) -> None:
+    """NaN is below no threshold and above none: it must fall short of all."""
+    assert verdict_of(**(FINE | {name: float("nan")}))[0] is not Verdict.USABLE
+
+
+def test_weights_that_overflow_are_not_to_be_used() -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = diagnose(np.append(np.ones(5000), 1e200), np.ones(5001))
+    assert found.verdict is Verdict.DO_NOT_USE
+
+
+def test_one_weight_of_a_million_among_ordinary_ones_is_told() -> None:
+    """A million against five thousand: one row is nearly all there is."""
+    found = diagnose(np.append(np.ones(5000), 1e6), np.ones(5001))
+    assert found.ess == pytest.approx((5000 + 1e6) ** 2 / (5000 + 1e12))
+    assert found.largest_share == pytest.approx(1e6 / (5000 + 1e6))
+    assert found.verdict is Verdict.DO_NOT_USE

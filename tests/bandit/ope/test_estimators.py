@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandit.errors import BadInputError
-from bandit.ope.estimators import direct, doubly_robust, ips, replay, snips
+from bandit.ope.estimators import direct, doubly_robust, ips, is_uniform, replay, snips
 
 
 def test_one_row_by_hand() -> None:
@@ -45,6 +45,14 @@ def test_replay_is_the_mean_of_the_rows_that_agree() -> None:
     assert found == pytest.approx(reward[agrees].mean())
     with pytest.raises(BadInputError, match="uniform"):
         replay(agrees * 1.0, reward, propensity=rng.random(300))
+
+
+def test_uniform_is_a_matter_of_ratios() -> None:
+    """Tiny propensities that differ fivefold are not one propensity; rounding is no difference."""
+    assert not is_uniform(np.array([1e-10, 5e-10]))
+    assert is_uniform(np.full(3, 1 / 3) + np.array([0, 1e-17, -1e-17]))
+    with pytest.raises(BadInputError, match="uniform"):
+        replay(np.ones(2), np.ones(2), propensity=np.array([1e-10, 5e-10]))
 
 
 def test_a_target_that_takes_no_logged_action_is_refused() -> None:

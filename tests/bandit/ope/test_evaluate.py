@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import binom
 
-from bandit.errors import BadInputError
+from bandit.errors import BadInputError, BadShapeError
 from bandit.ope.diagnostics import Verdict
 from bandit.ope.evaluate import evaluate, tempered, terms_of, uplift_against_hold
 from bandit.ope.evidence import Evidence, Weighting
@@ -320,3 +320,52 @@ def test_nothing_is_estimated_from_one_user() -> None:
     evidence = replace(synthetic(500), cluster=np.zeros(500, np.int64))
     with pytest.raises(BadInputError, match="two users"):
         evaluate(evidence, key=1, n_bootstrap=50)
+
+
+def test_what_no_logged_action_says_is_left_out_and_the_rest_is_told() -> None:
+    """A deterministic target that the log never took: its item it took, and of that it tells."""
+    rng = np.random.default_rng(12)
+    n = 6000
+    took_item = rng.random(n) < 0.25
+    evidence = Evidence(
+        reward=(rng.random(n) < 0.3).astype(np.float64),
+        propensity=np.full(n, 0.25 / 24),
+        target=np.zeros(n),
+        cluster=np.arange(n),
+        logged_item=np.where(took_item, 0.25, 0.75),
+        target_item=took_item.astype(np.float64),
+        baseline_logged=np.full(n, 0.3),
+        baseline_target=np.full(n, 0.3),
+    )
+    found = {
+        (row["estimator"], row["weighting"]): row
+        for row in evaluate(evidence, key=1, n_bootstrap=50).to_pylist()
+    }
+    assert ("snips", "joint") not in found
+    assert ("replay", "joint") not in found
+    assert found["ips", "joint"]["verdict"] == "do not use"
+    assert found["dr", "joint"]["verdict"] == "do not use"
+    assert found["snips", "item"]["value"] == pytest.approx(0.3, abs=0.05)
+    assert found["snips", "item"]["verdict"] == "weak"
+
+
+def test_a_claim_of_hold_for_every_row_is_expected() -> None:
+    with pytest.raises(BadShapeError, match="is_hold"):
+        uplift_against_hold(synthetic(100), is_hold=np.array([True]), key=1)
+
+
+def test_weights_of_a_million_stay_finite_and_are_told() -> None:
+    """Propensities of 1e-6 under a target that is sure: every figure a number, no verdict wrong."""
+    rng = np.random.default_rng(13)
+    n = 5000
+    rare = np.arange(n) < 3
+    evidence = Evidence(
+        reward=(rng.random(n) < 0.2).astype(np.float64),
+        propensity=np.where(rare, 1e-6, 1.0),
+        target=np.ones(n),
+        cluster=np.arange(n),
+    )
+    for row in evaluate(evidence, key=1, n_bootstrap=50).to_pylist():
+        assert all(np.isfinite(cell) for cell in row.values() if isinstance(cell, float))
+        assert row["max_weight"] == pytest.approx(1e6)
+        assert row["verdict"] == "do not use"

@@ -17,6 +17,16 @@ from bandit.ope.evidence import Evidence, Weighting
         ({"reward": np.array([np.nan, 1.0])}, "finite reward"),
         ({"logged_item": np.array([0.5, 0.5])}, "together"),
         ({"cluster": np.array([1])}, "user a row"),
+        ({"propensity": np.array([0.5])}, "one entry a logged decision"),
+        ({"target": np.full((3, 1), 0.5)}, "one entry a logged decision"),
+        (
+            {"baseline_logged": np.array([0.0, np.nan]), "baseline_target": np.zeros(2)},
+            "finite baseline_logged",
+        ),
+        (
+            {"baseline_logged": np.zeros(2), "baseline_target": np.array([np.inf, 0.0])},
+            "finite baseline_target",
+        ),
     ],
 )
 def test_evidence_that_cannot_be_is_refused(change: dict[str, Any], says: str) -> None:
