@@ -56,6 +56,7 @@ def share(happened: Flags, among: Flags | None = None) -> float:
 
 def difference_of_groups(value: Array, is_live: Flags) -> float:
     """Mean of the live rows less mean of the others."""
+    is_live = np.asarray(is_live, np.bool_)
     if is_live.all() or not is_live.any():
         return float("nan")
     return float(value[is_live].mean() - value[~is_live].mean())
@@ -103,6 +104,7 @@ def auc(score: Array, happened: Flags) -> float:
     >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, False, True, True]))
     0.875
     """
+    happened = np.asarray(happened, np.bool_)
     values, where = np.unique(score, return_inverse=True)
     yes = np.bincount(where[happened], minlength=len(values)).astype(np.float64)
     no = np.bincount(where[~happened], minlength=len(values)).astype(np.float64)

@@ -73,12 +73,14 @@ def measure(name: str, columns: Mapping[str, Any]) -> float:
     name : str
         A key of :data:`METRICS`.
     columns : mapping
-        Arrays with one row each of what is counted; NaN is the answer where nothing is.
+        Arrays with one row each of what is counted; NaN is the answer where nothing is. Claims
+        (``is_…``, ``mask``, ``happened``) are bool, or 0 and 1.
 
     Raises
     ------
     BadInputError
-        For an unknown metric, a missing column, or columns of unlike length.
+        For an unknown metric, a missing column, columns of unlike length, a claim that is none,
+        or NaN: what it would count as is not for a formula to decide.
 
     Examples
     --------
@@ -94,10 +96,12 @@ def measure(name: str, columns: Mapping[str, Any]) -> float:
             f"expected columns {', '.join(metric.columns)} for {name}, missing: "
             f"{', '.join(missing)}; got {', '.join(columns)}"
         )
-    given = {column: np.asarray(columns[column]) for column in metric.columns}
+    given = {column: _checked(column, columns[column]) for column in metric.columns}
     lengths = {column: len(array) for column, array in given.items() if array.ndim}
     if len(set(lengths.values())) > 1:
         raise BadShapeError(f"expected columns of one length for {name}, got {lengths}")
+    if 0 in lengths.values():
+        return float("nan")
     return float(metric.formula(**given))
 
 
@@ -117,8 +121,27 @@ def metrics_table() -> pa.Table:
     )
 
 
+def _checked(name: str, column: Any) -> NDArray[Any]:
+    """One column as an array; claims as bool, so that 1 never means *row 1*."""
+    array = np.asarray(column)
+    if np.isnan(array).any():
+        row = int(np.argwhere(np.isnan(array))[0][0])
+        raise BadInputError(
+            f"expected numbers in column {name}, got NaN in row {row}: leave such rows out, and "
+            "say how many"
+        )
+    if not (name.startswith("is_") or name in ("mask", "happened")):
+        return array
+    is_claim = (array == 0) | (array == 1)
+    if not is_claim.all():
+        raise BadInputError(
+            f"expected claims (bool, or 0 and 1) in column {name}, got {array[~is_claim][0]!r}"
+        )
+    return array.astype(np.bool_)
+
+
 def _value_per_decision(reward: Array) -> float:
-    return float(reward.mean()) if len(reward) else float("nan")
+    return float(reward.mean())
 
 
 def _hits_per_send(is_hit: Flags, is_send: Flags) -> float:

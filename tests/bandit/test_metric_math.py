@@ -61,6 +61,15 @@ def test_auc_counts_ties_as_a_half() -> None:
     assert auc(score, happened) == pytest.approx(np.mean((pairs > 0) + 0.5 * (pairs == 0)))
 
 
+def test_ones_and_noughts_are_claims_not_positions() -> None:
+    """0 and 1 of any type mean what False and True do."""
+    rng = np.random.default_rng(5)
+    score, happened = rng.random(40), rng.random(40) < 0.3
+    assert auc(score, happened.astype(np.int64)) == auc(score, happened)  # type: ignore[arg-type]
+    as_numbers = happened.astype(np.int64)
+    assert difference_of_groups(score, as_numbers) == difference_of_groups(score, happened)  # type: ignore[arg-type]
+
+
 def test_auc_without_rows_of_both_kinds_is_not_a_number() -> None:
     assert np.isnan(auc(np.arange(3.0), np.ones(3, bool)))
     np.testing.assert_allclose(

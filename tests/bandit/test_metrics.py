@@ -88,12 +88,30 @@ def test_the_table_of_metrics_lists_each_once_with_its_columns() -> None:
     assert row["better"] == "higher"
 
 
-def test_nothing_to_count_gives_no_number() -> None:
-    none = {name: np.zeros(0) for name in ("reward", "is_send", "is_hit")}
-    assert np.isnan(measure("value_per_decision", none))
-    assert np.isnan(measure("send_share", none))
+@pytest.mark.parametrize("name", METRICS)
+def test_nothing_to_count_gives_no_number(name: str, columns: dict[str, np.ndarray]) -> None:
+    """NaN, whichever metric it is; never an error, never 0."""
+    assert np.isnan(measure(name, {c: column[:0] for c, column in columns.items()}))
+
+
+def test_no_sends_have_no_share_of_hits() -> None:
     silent = {"is_hit": np.zeros(3, bool), "is_send": np.zeros(3, bool)}
     assert np.isnan(measure("hits_per_send", silent))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_claims_may_be_written_as_zero_and_one(name: str, columns: dict[str, np.ndarray]) -> None:
+    """The same number as from bools: 1 never means row 1."""
+    for dtype in (np.int64, np.float64):
+        as_numbers = {n: c.astype(dtype) if c.dtype == np.bool_ else c for n, c in columns.items()}
+        assert measure(name, as_numbers) == pytest.approx(BY_HAND[name])
+
+
+def test_a_claim_that_is_none_and_what_is_no_number_are_refused() -> None:
+    with pytest.raises(BadInputError, match=r"claims .* in column is_hit, got .*0\.5"):
+        measure("hits_per_send", {"is_hit": np.array([0.5]), "is_send": np.ones(1)})
+    with pytest.raises(BadInputError, match="column score, got NaN in row 1"):
+        measure("auc", {"score": np.array([0.1, np.nan]), "happened": np.array([0, 1])})
 
 
 def test_a_truth_that_is_one_number_serves_all_intervals() -> None:
