@@ -1,13 +1,13 @@
-"""The two tables of the join: open decisions, and outcomes heard so far.
+"""The two tables of decisions in the join: open ones, and those that were closed lately.
 
-Decisions and outcomes enter; columnar tables leave that can be summed by decision id or by
-user and time without a Python loop over rows.
+Decisions enter, fresh or from the log; rows to look at, their claims on outcomes, and feedback
+leave.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,89 +16,135 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bandit.actions import HOLD
+from bandit.credit import Claims
 from bandit.decide import Decisions
 from bandit.errors import BadInputError
-from bandit.outcomes import Kind, Outcomes, RewardScheme
+from bandit.growing_table import GrowingTable
+from bandit.outcomes import Feedback, RewardScheme
 
-__all__ = ["DecisionRows", "OutcomeRows", "logged_rows", "rows_of"]
+__all__ = [
+    "ClosedDecisions",
+    "Columns",
+    "OpenDecisions",
+    "logged_grid_ends_ms",
+    "logged_rows",
+    "told_rows",
+]
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
-_TIME_BITS = 41
+Columns = Mapping[str, NDArray[Any]]
+
+_NEVER_MS = np.iinfo(np.int64).max
+_AT_ONCE_MS = np.iinfo(np.int64).min
+_OF_FEEDBACK = (
+    *("decision_id", "user", "at_ms", "is_send", "item", "slot", "propensity", "p_send"),
+    *("context", "item_features", "slot_features"),
+)
 
 
-@dataclass(slots=True, kw_only=True)
-class DecisionRows:
-    """Open decisions with what feedback needs, and what has been learned of them."""
+@dataclass(slots=True)
+class OpenDecisions:
+    """Decisions that outcomes may still count for, in the order in which they were told."""
 
-    decision_id: Whole  # (O,)
-    user: Whole
-    at_ms: Whole
-    start_ms: Whole  # planned slot, decision time for hold
-    is_send: NDArray[np.bool_]
-    item: Whole
-    slot: Whole
-    propensity: Array
-    p_send: Array
-    context: Array  # (O, D)
-    item_features: Array  # (O, Di)
-    slot_features: Array  # (O, Ds)
-    seen: Array  # (O, R) as last counted
-    components: Array  # (O, R) as last emitted
-    maturity: Array  # (O, R) as last emitted
-    is_emitted: NDArray[np.bool_]
-    next_ms: Whole  # when to look again though nothing came
+    scheme: RewardScheme
+    table: GrowingTable = field(init=False)
+    _touched: list[Whole] = field(init=False)
 
-    @property
-    def n_rows(self) -> int:
-        """Number of rows O."""
-        return len(self.decision_id)
+    def __post_init__(self) -> None:
+        self.table = GrowingTable(_no_rows(len(self.scheme)), keys=_KEYS)
+        self._touched = [self.table.rows]
 
-    def columns(self) -> dict[str, NDArray[Any]]:
-        """Return the columns by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+    def add(self, told: Columns, *, waits: bool) -> Whole:
+        """Open decisions and touch them; return their rows.
 
-    def take(self, rows: Whole) -> DecisionRows:
-        """Return copies of some rows."""
-        return DecisionRows(**{name: column[rows] for name, column in self.columns().items()})
+        Parameters
+        ----------
+        told : mapping
+            Columns of :func:`told_rows` or :func:`logged_rows`.
+        waits : bool
+            Rows that wait are not due before they are final, the others at once.
+        """
+        rows = self.table.append(dict(told) | _unheard(told, len(self.scheme), waits=waits))
+        self.touch(rows)
+        return rows
 
-    def joined(self, more: DecisionRows) -> DecisionRows:
-        """Return these rows and then ``more``."""
-        theirs = more.columns()
-        both = {
-            name: np.concatenate([column, theirs[name]]) for name, column in self.columns().items()
-        }
-        return DecisionRows(**both)
+    def touch(self, rows: Whole) -> None:
+        """Remember rows whose sums may have changed."""
+        self._touched.append(rows)
 
-    @classmethod
-    def empty_like(cls, scheme: RewardScheme) -> DecisionRows:
-        """Return no rows, with R columns of components."""
-        whole, real, claim = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.bool_)
-        wide, empty = np.zeros((0, len(scheme))), np.zeros((0, 0))
-        return cls(
-            decision_id=whole,
-            user=whole,
-            at_ms=whole,
-            start_ms=whole,
-            is_send=claim,
-            item=whole,
-            slot=whole,
-            propensity=real,
-            p_send=real,
-            context=empty,
-            item_features=empty,
-            slot_features=empty,
-            seen=wide,
-            components=wide,
-            maturity=wide,
-            is_emitted=claim,
-            next_ms=whole,
+    def touched(self) -> Whole:
+        """Return the rows touched since the last call, ascending."""
+        is_touched = np.zeros(len(self.table.is_kept), np.bool_)
+        for rows in self._touched:
+            is_touched[rows] = True
+        self._touched = []
+        return np.flatnonzero(is_touched)
+
+    def due(self, now_ms: int, *, also: Whole) -> Whole:
+        """Rows that have to be looked at though nothing came, and some others, ascending."""
+        is_due = (self.table["look_ms"] <= now_ms) & self.table.is_kept
+        is_due[also] = True
+        return np.flatnonzero(is_due)
+
+    def claims(self, rows: Whole, *, as_planned: bool = False) -> Claims:
+        """What some rows claim outcomes by; ``as_planned`` forgets deliveries heard of."""
+        sent = "start_ms" if as_planned else "sent_ms"
+        names = {name: name for name in ("decision_id", "user", "at_ms", "is_send")}
+        return Claims(**{n: self.table[c][rows] for n, c in (names | {"sent_ms": sent}).items()})
+
+    def set_sent(self, rows: Whole, sent_ms: Whole) -> None:
+        """Set when rows were delivered, or are planned to be."""
+        self.table["sent_ms"][rows] = sent_ms
+
+    def set_final(self, rows: Whole, final_ms: Whole) -> None:
+        """Set when rows are final; they are looked at by then."""
+        self.table["final_ms"][rows] = final_ms
+        self.table["look_ms"][rows] = np.minimum(self.table["next_ms"][rows], final_ms)
+
+    def feedback(self, rows: Whole, components: Array, maturity: Array) -> Feedback:
+        """Feedback of some rows."""
+        return Feedback(
+            **{name: self.table[name][rows] for name in _OF_FEEDBACK},
+            components=components,
+            maturity=maturity,
+            scheme=self.scheme,
         )
 
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore the state of the table; every row is looked at next."""
+        self.table.load(state)
+        self._touched = [self.table.rows]
 
-def rows_of(decisions: Decisions, scheme: RewardScheme) -> DecisionRows:
-    """Open rows of fresh decisions, as the log keeps them: a replay learns no more and no less."""
-    told = {
+
+@dataclass(slots=True)
+class ClosedDecisions:
+    """Decisions that are final, or were never evidence, kept for a while to know what is late."""
+
+    table: GrowingTable = field(init=False)
+
+    def __post_init__(self) -> None:
+        none, nobody = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+        claims = Claims(decision_id=none, user=none, at_ms=none, sent_ms=none, is_send=nobody)
+        self.table = GrowingTable(_closed(claims, np.zeros(0, np.int8)), keys=_KEYS)
+
+    def add(self, claims: Claims, state: NDArray[np.int8]) -> None:
+        """Keep closed decisions in mind."""
+        self.table.append(_closed(claims, state))
+
+    def claims(self, rows: Whole) -> Claims:
+        """What some rows would have claimed outcomes by."""
+        return Claims(**{name: self.table[name][rows] for name in Claims.__slots__})
+
+    def forget(self, before_ms: int) -> None:
+        """Let decisions go that were made long ago."""
+        self.table.remove(np.flatnonzero(self.table["at_ms"] < before_ms))
+        self.table.tidy()
+
+
+def told_rows(decisions: Decisions) -> Columns:
+    """What the join keeps of fresh decisions, as the log keeps it: a replay learns the same."""
+    return {
         "decision_id": decisions.decision_id,
         "user": decisions.request.user,
         "at_ms": decisions.request.at_ms,
@@ -108,22 +154,21 @@ def rows_of(decisions: Decisions, scheme: RewardScheme) -> DecisionRows:
         "slot": decisions.slot,
         "propensity": decisions.propensity,
         "p_send": decisions.p_send,
-        "context": decisions.request.context.astype(np.float64),
-        "item_features": decisions.item_features,
-        "slot_features": decisions.slot_features,
+        "context": decisions.request.context.astype(np.float64),  # (N, D)
+        "item_features": decisions.item_features,  # (N, Di)
+        "slot_features": decisions.slot_features,  # (N, Ds)
     }
-    return _unheard(told, scheme)
 
 
-def logged_rows(log: pa.Table, scheme: RewardScheme) -> DecisionRows:
-    """Open rows of decisions as the log tells them; equal to those of :func:`rows_of`.
+def logged_rows(log: pa.Table) -> Columns:
+    """What the join keeps of decisions as the log tells them; equal to :func:`told_rows`.
 
     Raises
     ------
     BadInputError
         Where contexts or features of the rows differ in length, as those of two encoders do.
     """
-    told = {
+    return {
         "decision_id": np.asarray(log["decision_id"]),
         "user": np.asarray(log["user"]),
         "at_ms": np.asarray(log["at_ms"]),
@@ -137,20 +182,14 @@ def logged_rows(log: pa.Table, scheme: RewardScheme) -> DecisionRows:
         "item_features": _matrix(log, "item_features"),
         "slot_features": _matrix(log, "slot_features"),
     }
-    return _unheard(told, scheme)
 
 
-def _unheard(told: Mapping[str, NDArray[Any]], scheme: RewardScheme) -> DecisionRows:
-    """Rows of which no outcome has been heard."""
-    shape = (len(told["decision_id"]), len(scheme))
-    return DecisionRows(
-        **told,
-        seen=np.zeros(shape),
-        components=np.zeros(shape),
-        maturity=np.zeros(shape),
-        is_emitted=np.zeros(shape[0], np.bool_),
-        next_ms=told["at_ms"],
-    )
+def logged_grid_ends_ms(log: pa.Table) -> Whole:
+    """End of each row's last slot, (N,)."""
+    ends = np.asarray(log["at_ms"]).copy()
+    row = np.asarray(pc.list_parent_indices(log["slot_ends_ms"]), np.int64)
+    np.maximum.at(ends, row, np.asarray(pc.list_flatten(log["slot_ends_ms"]), np.int64))
+    return ends
 
 
 def _matrix(log: pa.Table, name: str) -> Array:
@@ -165,152 +204,34 @@ def _matrix(log: pa.Table, name: str) -> Array:
     return np.asarray(pc.list_flatten(log[name]), np.float64).reshape(log.num_rows, width)
 
 
-@dataclass(slots=True, kw_only=True)
-class OutcomeRows:
-    """Outcomes heard, one row an id, sorted by id; corrections already applied."""
+def _unheard(told: Columns, n_components: int, *, waits: bool) -> dict[str, NDArray[Any]]:
+    """Columns of rows of which no outcome has been heard."""
+    n = len(told["decision_id"])
+    return {
+        "sent_ms": told["start_ms"],  # or first delivery, once that is known
+        "seen": np.zeros((n, n_components)),
+        "is_emitted": np.zeros(n, np.bool_),
+        # When to look again though nothing came, when it is final, and the earlier of both.
+        "next_ms": np.full(n, _NEVER_MS if waits else _AT_ONCE_MS),
+        "final_ms": np.full(n, _NEVER_MS),
+        "look_ms": np.full(n, _AT_ONCE_MS),
+    }
 
-    outcome_id: Whole  # (M,) ascending
-    kind: NDArray[np.uint8]
-    user: Whole
-    at_ms: Whole
-    received_ms: Whole
-    value: Array
-    decision_id: Whole
-    corrects: Whole
 
-    @property
-    def n_rows(self) -> int:
-        """Number of outcomes M."""
-        return len(self.outcome_id)
+def _no_rows(n_components: int) -> dict[str, NDArray[Any]]:
+    whole, real, wide = np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 0))
+    told: dict[str, NDArray[Any]] = dict.fromkeys(_OF_FEEDBACK, whole) | {"start_ms": whole}
+    told |= dict.fromkeys(("propensity", "p_send"), real) | {"is_send": np.zeros(0, np.bool_)}
+    told |= dict.fromkeys(("context", "item_features", "slot_features"), wide)
+    return told | _unheard(told, n_components, waits=False)
 
-    @classmethod
-    def empty(cls) -> OutcomeRows:
-        """Return no outcomes."""
-        whole = np.zeros(0, np.int64)
-        return cls(
-            outcome_id=whole,
-            kind=np.zeros(0, np.uint8),
-            user=whole,
-            at_ms=whole,
-            received_ms=whole,
-            value=np.zeros(0),
-            decision_id=whole,
-            corrects=whole,
-        )
 
-    def columns(self) -> dict[str, NDArray[Any]]:
-        """Return the columns by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+def _closed(claims: Claims, state: NDArray[np.int8]) -> dict[str, NDArray[Any]]:
+    return {name: getattr(claims, name) for name in Claims.__slots__} | {"state": state}
 
-    def take(self, rows: Whole | NDArray[np.bool_]) -> OutcomeRows:
-        """Return copies of some rows."""
-        return OutcomeRows(**{name: column[rows] for name, column in self.columns().items()})
 
-    def joined(self, outcomes: Outcomes) -> tuple[OutcomeRows, int, int]:
-        """Add outcomes; return the table, how many were duplicates, and how many corrections."""
-        both = OutcomeRows(
-            **{
-                name: np.concatenate([column, getattr(outcomes, name)])
-                for name, column in self.columns().items()
-            }
-        )
-        _, first = np.unique(both.outcome_id, return_index=True)
-        kept = both.take(first)
-        duplicates = both.n_rows - kept.n_rows
-        corrections = int((kept.corrects >= 0).sum()) - int((self.corrects >= 0).sum())
-        return kept._corrected(), duplicates, corrections
+def _every(table: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    return np.ones(len(table["decision_id"]), np.bool_)
 
-    def of_kinds(self, kinds: tuple[Kind, ...]) -> OutcomeRows:
-        """Outcomes of some kinds; a correction is no outcome of its own."""
-        wanted = np.isin(self.kind, np.array(kinds, np.uint8)) & (self.corrects < 0)
-        return self.take(wanted)
 
-    def delivered_ms(self, rows: DecisionRows) -> Whole:
-        """When each row was delivered; its planned slot where it was not."""
-        found = self.of_kinds((Kind.DELIVERED,))
-        start = rows.start_ms.copy()
-        if found.n_rows and rows.n_rows:
-            order = np.argsort(rows.decision_id, kind="stable")
-            ids = rows.decision_id[order]
-            where = np.minimum(np.searchsorted(ids, found.decision_id), len(ids) - 1)
-            known = ids[where] == found.decision_id
-            start[order[where[known]]] = found.at_ms[known]
-        return start
-
-    def pairs_by_id(self, decision_id: Whole, start: Whole, end: Whole) -> tuple[Whole, Whole]:
-        """(row, outcome) pairs of the same id with ``start ≤ at < end``."""
-        if not len(decision_id) or not self.n_rows:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        order = np.argsort(decision_id, kind="stable")
-        ids = decision_id[order]
-        where = np.minimum(np.searchsorted(ids, self.decision_id), len(ids) - 1)
-        outcome = np.flatnonzero(ids[where] == self.decision_id)
-        row = order[where[outcome]]
-        inside = (self.at_ms[outcome] >= start[row]) & (self.at_ms[outcome] < end[row])
-        return row[inside], outcome[inside]
-
-    def sums_by_id(self, decision_id: Whole, start: Whole, end: Whole, mass: Array) -> Array:
-        """Mass of each row's own responses inside its window."""
-        row, outcome = self.pairs_by_id(decision_id, start, end)
-        sums = np.bincount(row, weights=mass[outcome], minlength=len(decision_id))
-        return sums.astype(np.float64)
-
-    def pairs_by_time(self, user: Whole, start: Whole, end: Whole) -> tuple[Whole, Whole]:
-        """(row, outcome) pairs of the same user with ``start ≤ at < end``; may overlap."""
-        order, low, high = self._span(user, start, end)
-        count = high - low
-        row = np.repeat(np.arange(len(user)), count)
-        offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        return row, order[np.repeat(low, count) + offset]
-
-    def sums_by_time(self, user: Whole, start: Whole, end: Whole, mass: Array) -> Array:
-        """Mass of each user's behaviour in ``[start, end)``, added up in order of time.
-
-        Each row adds its own alone: differences of prefix sums over everybody would move in
-        their last digits with what others do, and rows would be revised for nothing.
-        """
-        row, outcome = self.pairs_by_time(user, start, end)
-        sums = np.bincount(row, weights=mass[outcome], minlength=len(user))
-        return sums.astype(np.float64)
-
-    def _span(self, user: Whole, start: Whole, end: Whole) -> tuple[Whole, Whole, Whole]:
-        """Outcomes in (user, time) order, and each row's range in that order."""
-        users = np.unique(user)
-        code = np.searchsorted(users, self.user)
-        known = np.flatnonzero(
-            users[np.minimum(code, max(len(users) - 1, 0))] == self.user
-            if len(users)
-            else np.zeros(self.n_rows, np.bool_)
-        )
-        key = (code[known].astype(np.int64) << _TIME_BITS) | self.at_ms[known]
-        sorting = np.argsort(key, kind="stable")
-        key, order = key[sorting], known[sorting]
-        rows = np.searchsorted(users, user).astype(np.int64) << _TIME_BITS
-        low = np.searchsorted(key, rows | start, side="left")
-        high = np.searchsorted(key, rows | end, side="left")
-        return order, np.asarray(low, np.int64), np.asarray(high, np.int64)
-
-    def _corrected(self) -> OutcomeRows:
-        """Give every corrected outcome the value of its latest correction.
-
-        A correction of a correction corrects what that one did; a correction keeps its own
-        value, so that nothing hangs on how often and in which order they were heard.
-        """
-        corrections = np.flatnonzero(self.corrects >= 0)
-        if not len(corrections):
-            return self
-        latest = corrections[np.argsort(self.at_ms[corrections], kind="stable")]
-        where, known = self._places(self.corrects[latest])
-        for _ in range(len(corrections)):
-            is_chained = known & (self.corrects[where] >= 0)
-            if not is_chained.any():
-                break
-            where[is_chained], known[is_chained] = self._places(self.corrects[where[is_chained]])
-        known &= self.corrects[where] < 0
-        self.value[where[known]] = self.value[latest[known]]
-        return self
-
-    def _places(self, outcome_id: Whole) -> tuple[Whole, NDArray[np.bool_]]:
-        """Row of each id, and whether it is there at all."""
-        where = np.minimum(np.searchsorted(self.outcome_id, outcome_id), self.n_rows - 1)
-        return where, self.outcome_id[where] == outcome_id
+_KEYS = {"decision_id": _every, "user": _every}

@@ -7,7 +7,7 @@ behaviour carries a user and a time and is joined by time, never by id. DESIGN �
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Literal
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bandit.errors import BadInputError, expect_shape
 from bandit.slots import DAY_MS
+from bandit.timestamps import LAST_MS
 
 __all__ = [
     "ENGAGEMENT",
@@ -27,6 +28,7 @@ __all__ = [
     "RewardScheme",
     "no_outcomes",
     "outcomes_of",
+    "uplift_scheme",
 ]
 
 
@@ -64,7 +66,7 @@ class Outcomes:
     at_ms: NDArray[np.int64]  # (M,) when it happened
     received_ms: NDArray[np.int64]  # (M,) when we heard of it
     value: NDArray[np.float64]  # (M,) money or 1.0
-    decision_id: NDArray[np.int64]  # (M,) −1 for behaviour
+    decision_id: NDArray[np.int64]  # (M,) −1 for behaviour, unless somebody attributes it
     corrects: NDArray[np.int64]  # (M,) outcome id, −1 for none
 
     def __post_init__(self) -> None:
@@ -79,11 +81,30 @@ class Outcomes:
             "corrects",
         ):
             expect_shape(name, getattr(self, name), (m,), "one entry an outcome")
+        expected = {
+            "kind": (np.isin(self.kind, list(Kind)), "a value of bandit.outcomes.Kind"),
+            "value": (np.isfinite(self.value), "a finite number; 1 where no amount is known"),
+            "outcome_id": (self.outcome_id != -1, "an id of its own; -1 stands for none"),
+            "at_ms": (_is_time(self.at_ms), "int64 milliseconds between 1970 and 2100"),
+            "received_ms": (_is_time(self.received_ms), "int64 milliseconds between 1970 and 2100"),
+        }
+        for name, (fits, wanted) in expected.items():
+            if not fits.all():
+                row = int(np.argmin(fits))
+                raise BadInputError(
+                    f"expected {name} to be {wanted}, got {getattr(self, name)[row]!r} in row "
+                    f"{row}: leave that row out, or mend it where it came from"
+                )
 
     @property
     def n_rows(self) -> int:
         """Number of outcomes M."""
         return len(self.outcome_id)
+
+
+def _is_time(at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+    is_whole = np.issubdtype(at_ms.dtype, np.integer)
+    return np.asarray(is_whole & (at_ms >= 0) & (at_ms < LAST_MS))
 
 
 def no_outcomes() -> Outcomes:
@@ -157,12 +178,15 @@ class Component:
     measure : {"any", "count", "value", "send"}
         One if any came; how many came; their summed value; one for each planned send.
     window_ms : int
-        How long outcomes count: after delivery or the planned slot for responses, after the
-        slot grid's end for behaviour.
+        How long outcomes count: after delivery or the planned slot for responses and what is
+        attributed, after the slot grid's end for behaviour.
     weight : float
         Worth of one unit in the unit of the scheme.
     subtracts : tuple of Kind
         Kinds that subtract, such as refunds under ``measure="value"``; not repeated in ``kinds``.
+    is_attributed : bool
+        Credit behaviour to the decision whose id it carries and to no other, within its window
+        from delivery: attribution, which pays a send for what would have come anyway.
     """
 
     name: str
@@ -171,12 +195,18 @@ class Component:
     weight: float
     window_ms: int = DAY_MS
     subtracts: tuple[Kind, ...] = ()
+    is_attributed: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.kinds) == (self.measure == "send"):
             raise BadInputError(
                 f"expected component {self.name!r} to count outcomes or to be a cost of sending, "
                 f"got kinds {self.kinds} with measure {self.measure!r}"
+            )
+        if self.subtracts and self.measure not in ("count", "value"):
+            raise BadInputError(
+                f"expected component {self.name!r} to subtract from a count or a value, got "
+                f"measure {self.measure!r}"
             )
         if set(self.kinds) & set(self.subtracts):
             raise BadInputError(
@@ -188,13 +218,25 @@ class Component:
                 f"expected component {self.name!r} to count responses or behaviour, got both: "
                 "responses are joined by id and behaviour by time; make two components"
             )
+        if self.is_attributed and (self.measure == "send" or self.kinds[0].is_response):
+            raise BadInputError(
+                f"expected component {self.name!r} to attribute behaviour, got {self.kinds}: "
+                "responses belong to their decision as they are"
+            )
         if self.window_ms <= 0:
             raise BadInputError(f"expected a window above 0 ms, got {self.window_ms}")
+        if not np.isfinite(self.weight):
+            raise BadInputError(f"expected a finite weight, got {self.weight}")
 
     @property
     def counted(self) -> tuple[Kind, ...]:
         """Kinds that add and kinds that subtract."""
         return (*self.kinds, *self.subtracts)
+
+    @property
+    def joins_by_id(self) -> bool:
+        """True where outcomes belong to the decision whose id they carry."""
+        return self.is_attributed or any(kind.is_response for kind in self.kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,14 +255,12 @@ class RewardScheme:
         names = [component.name for component in self.components]
         if len(set(names)) != len(names) or not names:
             raise BadInputError(f"expected components of distinct names, got {names}")
-        responses = [
-            c.name for c in self.components if c.weight and any(k.is_response for k in c.kinds)
-        ]
-        if self.objective == "uplift" and responses:
+        by_id = [c.name for c in self.components if c.weight and c.joins_by_id]
+        if self.objective == "uplift" and by_id:
             raise BadInputError(
-                f"expected an uplift scheme to weigh behaviour and costs only, got {responses}: "
-                "responses pay a send for what would have come anyway; give them weight 0 or "
-                "call the scheme an engagement scheme"
+                f"expected an uplift scheme to weigh behaviour and costs only, got {by_id}: "
+                "what is credited by id pays a send for what would have come anyway; give it "
+                "weight 0 or call the scheme an engagement scheme"
             )
 
     @property
@@ -244,31 +284,45 @@ class RewardScheme:
 
 _WEEK_MS = 7 * DAY_MS
 
-UPLIFT = RewardScheme(
-    name="uplift",
-    objective="uplift",
-    components=(
-        Component(name="session", kinds=(Kind.SESSION,), measure="count", weight=0.05),
-        Component(name="conversion", kinds=(Kind.CONVERTED,), measure="count", weight=1.0),
-        Component(
-            name="opt_out",
-            kinds=(Kind.UNSUBSCRIBED,),
-            measure="any",
-            weight=-3.0,
-            window_ms=_WEEK_MS,
+
+def uplift_scheme(*, mean_order_value: float | None = None) -> RewardScheme:
+    """Scheme of reports and gates: behaviour, costs, and clicks at weight zero (assumed).
+
+    Parameters
+    ----------
+    mean_order_value : float, optional
+        Where amounts are known: conversions then count by their value net of refunds, and one
+        of mean value is worth what a conversion is worth without it. A purchase of unknown
+        amount is told at this value.
+    """
+    if mean_order_value is not None and not 0 < mean_order_value < np.inf:
+        raise BadInputError(f"expected a mean order value above 0, got {mean_order_value}")
+    conversion = Component(name="conversion", kinds=(Kind.CONVERTED,), measure="count", weight=1.0)
+    if mean_order_value is not None:
+        conversion = replace(
+            conversion, measure="value", weight=1 / mean_order_value, subtracts=(Kind.REFUNDED,)
+        )
+    opt_outs = (("opt_out", Kind.UNSUBSCRIBED, -3.0), ("uninstall", Kind.UNINSTALLED, -10.0))
+    return RewardScheme(
+        name="uplift" if mean_order_value is None else "uplift_value",
+        objective="uplift",
+        components=(
+            Component(name="session", kinds=(Kind.SESSION,), measure="count", weight=0.05),
+            conversion,
+            *(
+                Component(
+                    name=name, kinds=(kind,), measure="any", weight=weight, window_ms=_WEEK_MS
+                )
+                for name, kind, weight in opt_outs
+            ),
+            Component(name="message", kinds=(), measure="send", weight=-0.0005),
+            Component(name="click", kinds=(Kind.CLICKED,), measure="any", weight=0.0),
         ),
-        Component(
-            name="uninstall",
-            kinds=(Kind.UNINSTALLED,),
-            measure="any",
-            weight=-10.0,
-            window_ms=_WEEK_MS,
-        ),
-        Component(name="message", kinds=(), measure="send", weight=-0.0005),
-        Component(name="click", kinds=(Kind.CLICKED,), measure="any", weight=0.0),
-    ),
-)
-"""The default for reports and gates: behaviour, costs, and clicks at weight zero (assumed)."""
+    )
+
+
+UPLIFT = uplift_scheme()
+"""The default, where amounts are not known."""
 
 ENGAGEMENT = RewardScheme(
     name="engagement",
@@ -277,9 +331,17 @@ ENGAGEMENT = RewardScheme(
         Component(name="click", kinds=(Kind.CLICKED,), measure="any", weight=1.0),
         Component(name="dismissal", kinds=(Kind.DISMISSED,), measure="any", weight=-0.1),
         Component(name="message", kinds=(), measure="send", weight=-0.0005),
+        Component(
+            name="attributed",
+            kinds=(Kind.CONVERTED,),
+            measure="count",
+            weight=1.0,
+            is_attributed=True,
+        ),
     ),
 )
-"""Clicks count. Never reported as uplift: it pays for what would have come anyway."""
+"""Clicks and attributed conversions count. Never reported as uplift: it pays for what would have
+come anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,8 +349,9 @@ class Feedback:
     """Decisions with outcome components, ready to learn from.
 
     Components hold the expected final value given what is known so far; ``maturity`` is the
-    learned share of each that has arrived by now (1 when final). A row that is not yet final
-    comes again, under the same id, through ``Policy.revise``.
+    learned share of each that has arrived by now: below 1 in some component until the row is
+    final, and 1 in all from then on. A row that is not yet final comes again, under the same id,
+    through ``Policy.revise``.
     """
 
     decision_id: NDArray[np.int64]  # (N,)

@@ -9,6 +9,24 @@ from scipy.integrate import quad
 from bandit.delays import DelayModel, expected_any, expected_sum
 from bandit.slots import DAY_MS, HOUR_MS
 
+HOLD, SEND = np.zeros(1, np.bool_), np.ones(1, np.bool_)
+
+
+def day_model(n_components: int = 1) -> DelayModel:
+    return DelayModel(np.full(n_components, float(DAY_MS)))
+
+
+def learned(model: DelayModel, ages: object, mass: object, *, component: int = 0) -> DelayModel:
+    age = np.atleast_1d(np.asarray(ages, np.int64))
+    weight = np.broadcast_to(np.asarray(mass, np.float64), age.shape)
+    model.learn(component, age, weight, is_send=np.ones(len(age), np.bool_))
+    return model
+
+
+def share(model: DelayModel, ages: object, *, component: int = 0, group: np.ndarray = SEND) -> list:
+    age = np.atleast_1d(np.asarray(ages, np.int64))
+    return model.share(component, age, is_send=np.repeat(group, len(age))).tolist()
+
 
 def test_the_expected_value_is_bayes_rule() -> None:
     """p̂(1 − F)/(1 − p̂F) where unseen, 1 where seen; seen + μ̂(1 − F) for what is counted."""
@@ -24,15 +42,13 @@ def test_the_expected_value_is_bayes_rule() -> None:
 def test_the_share_that_has_arrived_is_learned() -> None:
     """Exponential delays of two hours: F as computed, monotone, 1 at the last age."""
     rng = np.random.default_rng(1)
-    model = DelayModel(np.array([float(DAY_MS)]))
     ages = rng.exponential(2 * HOUR_MS, 20_000)
-    ages = ages[ages < DAY_MS]
-    model.learn_ages(0, ages.astype(np.int64), np.ones(len(ages)))
+    model = learned(day_model(), ages[ages < DAY_MS], 1.0)
     at = np.array([0, HOUR_MS, 2 * HOUR_MS, 6 * HOUR_MS, DAY_MS])
-    share = model.share(0, at)
-    assert (np.diff(share) > 0).all()
-    assert share[-1] == 1.0
-    np.testing.assert_allclose(share[1:4], 1 - np.exp(-at[1:4] / (2 * HOUR_MS)), atol=0.02)
+    found = np.array(share(model, at))
+    assert (np.diff(found) > 0).all()
+    assert found[-1] == 1.0
+    np.testing.assert_allclose(found[1:4], 1 - np.exp(-at[1:4] / (2 * HOUR_MS)), atol=0.02)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
@@ -66,53 +82,96 @@ def test_expected_counts_are_right_on_average_under_an_exponential_delay() -> No
 
 
 @given(
-    st.lists(st.integers(0, 2 * DAY_MS), max_size=50),
+    st.lists(st.tuples(st.integers(0, 2 * DAY_MS), st.floats(-5, 5), st.booleans()), max_size=50),
     st.sampled_from([HOUR_MS, DAY_MS, 9 * DAY_MS]),
-    st.floats(-5, 5),
 )
 def test_a_share_goes_from_zero_to_one_and_never_back(
-    ages: list[int], last_ms: int, mass: float
+    heard: list[tuple[int, float, bool]], last_ms: int
 ) -> None:
-    """Whatever was learned, refunds and ages past the last included."""
+    """Whatever was learned, refunds and ages past the last included; for holds and sends."""
     model = DelayModel(np.array([float(last_ms)]))
-    model.learn_ages(0, np.array(ages, np.int64), np.full(len(ages), mass))
+    for age, mass, is_send in heard:
+        model.learn(0, np.array([age]), np.array([mass]), is_send=np.array([is_send]))
+    model.learn_rows(np.array([True, False]))
     at = np.unique(np.concatenate([[-HOUR_MS, 0], np.geomspace(1, 2 * last_ms, 300)]).astype(int))
-    share = model.share(0, at)
-    assert (np.diff(share) >= 0).all()
-    assert (share[at <= 0] == 0).all()
-    assert (share[at >= last_ms] == 1).all()
-    assert ((share >= 0) & (share <= 1)).all()
+    for group in (HOLD, SEND):
+        found = np.array(share(model, at, group=group))
+        assert (np.diff(found) >= -1e-12).all()
+        assert (found[at <= 0] == 0).all()
+        assert (found[at >= last_ms] == 1).all()
+        assert ((found >= 0) & (found <= 1 + 1e-12)).all()
 
 
 def test_nothing_learned_is_a_smooth_guess_that_few_outcomes_outweigh() -> None:
-    model = DelayModel(np.array([float(DAY_MS)]))
-    hour = np.array([HOUR_MS])
-    assert 0 < model.share(0, hour)[0] < 1
-    model.learn_ages(0, np.full(95, 60_000), np.ones(95))
-    assert model.share(0, hour)[0] > 0.95
+    model = day_model()
+    assert 0 < share(model, HOUR_MS)[0] < 1
+    learned(model, np.full(95, 60_000), 1.0)
+    assert share(model, HOUR_MS)[0] > 0.95
+
+
+@pytest.mark.parametrize("unit", [0.01, 1.0, 10_000.0])
+def test_the_unit_of_a_value_does_not_matter(unit: float) -> None:
+    """Yen or bitcoin: one purchase never is the whole curve, and a hundred outweigh the guess."""
+    rng = np.random.default_rng(5)
+    ages, values = rng.integers(0, DAY_MS, 100), rng.gamma(2.0, 1.0, 100)
+    for n in (1, 100):
+        one = learned(day_model(), ages[:n], values[:n])
+        other = learned(day_model(), ages[:n], values[:n] * unit)
+        at = np.arange(0, DAY_MS, HOUR_MS)
+        np.testing.assert_allclose(share(other, at), share(one, at), rtol=1e-9)
 
 
 def test_components_and_holds_and_sends_are_learned_apart() -> None:
-    model = DelayModel(np.array([float(DAY_MS), float(DAY_MS)]))
-    final = np.array([[1.0, 4.0]] * 80 + [[0.0, 2.0]] * 80)
-    is_send = np.arange(160) < 80
-    model.learn_totals(final, is_send)
-    np.testing.assert_allclose(model.mean(0, np.array([True, False])), [0.8, 0.0])
-    np.testing.assert_allclose(model.mean(1, np.array([True, False])), [3.2, 1.6])
-    before = model.share(1, np.array([HOUR_MS]))
-    model.learn_ages(0, np.full(500, DAY_MS - 1), np.ones(500))
-    np.testing.assert_array_equal(model.share(1, np.array([HOUR_MS])), before)
+    model, sends = day_model(2), np.arange(160) < 80
+    model.learn_rows(sends)
+    for component, of_hold, of_send in ((0, 0.0, 1.0), (1, 2.0, 4.0)):
+        mass = np.where(sends, of_send, of_hold)
+        model.learn(component, np.full(160, HOUR_MS), mass, is_send=sends)
+    both = np.array([True, False])
+    np.testing.assert_allclose(model.mean(0, is_send=both), [0.8, 0.0])
+    np.testing.assert_allclose(model.mean(1, is_send=both), [3.2, 1.6])
+    before = share(model, HOUR_MS, component=1)
+    learned(model, np.full(500, DAY_MS - 1), 1.0)
+    assert share(model, HOUR_MS, component=1) == before
+
+
+def test_sends_that_hear_later_than_holds_have_a_curve_of_their_own() -> None:
+    """And a group of which little is known leans on both together."""
+    model = day_model()
+    early, late = np.full(400, HOUR_MS), np.full(400, 20 * HOUR_MS)
+    model.learn(0, early, np.ones(400), is_send=np.zeros(400, np.bool_))
+    learned(model, late, 1.0)
+    at = 10 * HOUR_MS
+    assert share(model, at, group=HOLD)[0] > 0.98
+    assert share(model, at, group=SEND)[0] < 0.02
+    few = learned(day_model(), early, 1.0)
+    few.learn(0, late[:1], np.ones(1), is_send=HOLD)
+    assert share(few, at, group=HOLD)[0] > 0.7
+
+
+def test_what_is_still_to_be_subtracted_is_expected_by_its_own_curve() -> None:
+    """Purchases of 10 at once, refunds of 4 late: at noon the rest is minus 4, in the end 6."""
+    model, sends = day_model(), np.ones(1000, np.bool_)
+    model.learn_rows(sends)
+    learned(model, np.full(1000, HOUR_MS), 10.0)
+    learned(model, np.full(1000, 20 * HOUR_MS), -4.0)
+    noon = np.array([12 * HOUR_MS])
+    expected = model.expected(0, np.array([10.0]), noon, is_send=SEND)
+    assert expected[0] == pytest.approx(6.0, abs=0.15)
+    assert model.mean(0, is_send=SEND)[0] == pytest.approx(6.0, rel=0.03)
+    # Of 14 that go either way, 10 have gone.
+    assert share(model, noon)[0] == pytest.approx(10 / 14, abs=0.01)
 
 
 def test_what_was_learned_is_saved_as_it_was_and_loads_bit_by_bit() -> None:
     """Learning on does not change what was saved."""
-    one, two = (DelayModel(np.array([float(DAY_MS)])) for _ in range(2))
-    one.learn_ages(0, np.arange(0, DAY_MS, HOUR_MS), np.ones(24))
+    one, two = day_model(), day_model()
+    learned(one, np.arange(0, DAY_MS, HOUR_MS), 1.0)
     saved = one.state()
     at = np.arange(0, DAY_MS, HOUR_MS // 3)
-    share = one.share(0, at)
-    one.learn_ages(0, np.zeros(500, np.int64), np.ones(500))
-    one.learn_totals(np.ones((5, 1)), np.ones(5, np.bool_))
+    before = share(one, at)
+    learned(one, np.zeros(500, np.int64), 1.0)
+    one.learn_rows(np.ones(5, np.bool_))
     two.load(saved)
-    np.testing.assert_array_equal(two.share(0, at), share)
-    assert two.mean(0, np.array([True]))[0] == 0.0
+    assert share(two, at) == before
+    assert two.rows.tolist() == [0, 0]

@@ -10,8 +10,9 @@ import pytest
 
 from bandit.actions import Request
 from bandit.decide import Decisions, Mode
+from bandit.errors import BadShapeError
 from bandit.floor import NO_FLOOR
-from bandit.join import Emission, Joiner
+from bandit.join import Emission, Joiner, JoinState
 from bandit.outcomes import (
     ENGAGEMENT,
     UPLIFT,
@@ -160,9 +161,85 @@ def test_a_decision_shows_its_state(pair: Decisions) -> None:
     join.add(pair)
     join.receive(behaviour(Kind.SESSION, 0, T0 + 5, 1))
     join.advance(T0 + HOUR_MS)
-    assert join.states() == {"pending": 2, "rewarded": 0, "defaulted": 0, "dropped": 0}
-    final(join)
-    assert join.states() == {"pending": 0, "rewarded": 1, "defaulted": 1, "dropped": 0}
+    none = {"pending": 0, "rewarded": 0, "defaulted": 0, "late": 0, "dropped": 0}
+    assert join.states() == none | {"pending": 2}
+    assert join.states_of(pair.decision_id).tolist() == [JoinState.PENDING] * 2
+    final(join, at_ms=T0 + 2 * DAY_MS)
+    assert join.states() == none | {"rewarded": 1, "defaulted": 1}
+    assert join.states_of(np.append(pair.decision_id, 123)).tolist() == [
+        JoinState.REWARDED,
+        JoinState.DEFAULTED,
+        JoinState.UNKNOWN,
+    ]
+
+
+def test_what_counts_but_comes_too_late_shows_in_the_state_of_its_decision(
+    pair: Decisions,
+) -> None:
+    """By id and by time, each outcome once; what would not have counted changes nothing."""
+    join = Joiner(VALUES)
+    join.add(pair)
+    join.receive(behaviour(Kind.SESSION, 0, T0 + 5, 1))
+    over = T0 + 2 * DAY_MS
+    join.advance(over)
+    heard = {"received_ms": np.array([over])}
+    join.receive(behaviour(Kind.SESSION, 1, over, 2, **heard))
+    join.receive(behaviour(Kind.UNSUBSCRIBED, 1, T0 + 5, 3, **heard))
+    join.receive(behaviour(Kind.SESSION, 7, T0 + 5, 4, **heard))
+    assert (join.counts.late, join.states()["late"]) == (0, 0)
+    for n in (5, 6, 6):
+        join.receive(behaviour(Kind.SESSION, 0, T0 + 6, n, **heard))
+        join.receive(behaviour(Kind.CONVERTED, 1, T0 + 6, 10 + n, value=3.0, **heard))
+    assert join.states_of(pair.decision_id).tolist() == [JoinState.LATE] * 2
+    assert join.counts.late == 4
+    assert join.states() == {"pending": 0, "rewarded": 0, "defaulted": 0, "late": 2, "dropped": 0}
+    assert [f.n_rows for f in join.advance(over + HOUR_MS)] == [0, 0]
+
+
+def test_a_correction_that_comes_too_late_is_late(pair: Decisions) -> None:
+    """What was final changes no more, and says so."""
+    join = Joiner(VALUES)
+    join.add(pair)
+    join.receive(behaviour(Kind.CONVERTED, 1, T0 + 5, 1, value=50.0))
+    join.advance(T0 + 2 * DAY_MS)
+    join.receive(correction(1, T0 + 2 * DAY_MS, 2, 20.0, 1))
+    assert join.states_of(pair.decision_id).tolist() == [JoinState.DEFAULTED, JoinState.LATE]
+    assert join.counts.late == 1
+
+
+def test_what_does_not_fit_is_refused_and_changes_nothing(
+    pair: Decisions, request_of: Requests, decisions_of: Decides
+) -> None:
+    """Contexts of another encoder, a state of another scheme."""
+    join = Joiner(VALUES)
+    join.add(pair)
+    request = replace(request_of(n_rows=2), context=np.zeros((2, 7)))
+    with pytest.raises(BadShapeError, match="context"):
+        join.add(decisions_of(request, first=50))
+    assert (join.counts.decisions, join.states()["pending"]) == (2, 2)
+    with pytest.raises(BadShapeError, match="another scheme"):
+        join.load(Joiner(UPLIFT).state())
+
+
+def test_a_decision_told_again_is_one_decision(pair: Decisions) -> None:
+    """Open, final or never evidence: repeated, not learned again; within one batch as well."""
+    join = Joiner(VALUES)
+    join.add(pair)
+    join.add(pair)
+    assert join.advance(T0 + 1)[0].n_rows == 2
+    join.add(pair)
+    assert [f.n_rows for f in join.advance(T0 + 2)] == [0, 0]
+    final(join, at_ms=T0 + 2 * DAY_MS)
+    join.add(pair)
+    assert [f.n_rows for f in join.advance(T0 + 2 * DAY_MS + 1)] == [0, 0]
+    assert (join.counts.decisions, join.counts.repeated) == (2, 6)
+    twice = replace(pair, decision_id=np.full(2, 5 << 22))
+    join.add(twice)
+    assert (join.counts.decisions, join.counts.repeated) == (3, 7)
+    held = replace(pair, decision_id=np.array([7, 8]), mode=np.full(2, Mode.HOLDOUT, np.uint8))
+    join.add(held)
+    join.add(held)
+    assert join.states()["dropped"] == 2
 
 
 @pytest.mark.parametrize("mode", [Mode.HOLDOUT, Mode.SHADOW])
@@ -189,7 +266,7 @@ def test_a_young_row_enters_with_its_expected_value_and_is_revised(pair: Decisio
     assert fresh.n_rows == 0
     clicked = revised.decision_id == pair.decision_id[1]
     assert revised.components[clicked, 0].tolist() == [1.0]
-    assert revised.maturity[clicked, 0].tolist() == [1.0]
+    assert 0 < revised.maturity[clicked, 0][0] < 1
     last = final(join)
     assert (last.maturity == 1).all()
 
@@ -364,14 +441,15 @@ def test_intervals_that_overlap_count_one_purchase_for_each(
 def test_a_young_row_is_worth_what_the_formula_says(pair: Decisions) -> None:
     """Recomputed from what was learned: rate, share of the age, Bayes; and its maturity."""
     join = Joiner(ENGAGEMENT)
-    join.delays.learn_totals(np.tile([0.3, 0.0, 1.0], (1000, 1)), np.ones(1000, np.bool_))
-    join.delays.learn_ages(0, np.full(300, 2 * HOUR_MS), np.ones(300))
+    sends = np.ones(1000, np.bool_)
+    join.delays.learn_rows(sends)
+    join.delays.learn(0, np.full(300, 2 * HOUR_MS), np.ones(300), is_send=sends[:300])
     join.add(pair)
     now_ms = int(pair.slot_start_ms[1]) + 3 * HOUR_MS
     fresh, _ = join.advance(now_ms)
     sent = int(np.flatnonzero(fresh.is_send)[0])
     rate = 300 / 1020
-    share = join.delays.share(0, np.array([3 * HOUR_MS]))[0]
+    share = join.delays.share(0, np.array([3 * HOUR_MS]), is_send=sends[:1])[0]
     assert share > 0.9
     assert fresh.components[sent, 0] == pytest.approx(rate * (1 - share) / (1 - rate * share))
     assert fresh.maturity[sent, 0] == pytest.approx(share)

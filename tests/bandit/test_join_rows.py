@@ -1,96 +1,82 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
-from bandit.join_rows import DecisionRows, OutcomeRows
-from bandit.outcomes import UPLIFT, Kind, no_outcomes, outcomes_of
+from bandit.actions import Request
+from bandit.decide import Decisions
+from bandit.errors import BadShapeError
+from bandit.join_counts import JoinState
+from bandit.join_rows import ClosedDecisions, Columns, OpenDecisions, told_rows
+from bandit.outcomes import UPLIFT
 
-a_row = st.tuples(st.integers(0, 3), st.integers(0, 20), st.integers(0, 10))
-an_outcome = st.tuples(st.integers(0, 4), st.integers(0, 25), st.integers(-3, 3))
-
-
-def heard(told: list[tuple[int, int, int]]) -> OutcomeRows:
-    owner, at_ms, value = (np.array(c, np.int64) for c in zip(*told, strict=True))
-    table, _, _ = OutcomeRows.empty().joined(
-        outcomes_of(
-            Kind.CONVERTED,
-            np.arange(len(told)),
-            user=owner,
-            at_ms=at_ms,
-            value=value.astype(np.float64),
-            decision_id=owner,
-        )
-    )
-    return table
+Requests = Callable[..., Request]
+Decides = Callable[..., Decisions]
 
 
-@given(st.lists(a_row, min_size=1, max_size=15), st.lists(an_outcome, min_size=1, max_size=20))
-def test_sums_by_time_are_what_a_plain_loop_says(
-    rows: list[tuple[int, int, int]], told: list[tuple[int, int, int]]
+@pytest.fixture
+def decisions(request_of: Requests, decisions_of: Decides) -> Decisions:
+    return decisions_of(request_of(n_rows=6))
+
+
+def told(decisions: Decisions, rows: np.ndarray) -> Columns:
+    return {name: column[rows] for name, column in told_rows(decisions).items()}
+
+
+def test_open_rows_are_looked_at_at_once_unless_they_wait(decisions: Decisions) -> None:
+    """Touched either way, because outcomes may have come before their decision."""
+    now_ms = int(decisions.request.at_ms[0])
+    for waits, due in ((False, [0, 1, 2]), (True, [])):
+        rows = OpenDecisions(UPLIFT)
+        added = rows.add(told(decisions, np.array([0, 2, 4])), waits=waits)
+        rows.set_final(added, np.full(3, now_ms + 5))
+        assert rows.touched().tolist() == [0, 1, 2]
+        assert rows.touched().tolist() == []
+        assert rows.due(now_ms, also=rows.touched()).tolist() == due
+        assert rows.due(now_ms, also=added[1:2]).tolist() == (due or [1])
+        assert rows.due(now_ms + 5, also=added[:0]).tolist() == [0, 1, 2]
+
+
+def test_feedback_and_claims_are_the_decisions_own(decisions: Decisions) -> None:
+    rows = OpenDecisions(UPLIFT)
+    added = rows.add(told_rows(decisions), waits=False)
+    rows.set_sent(added[:1], np.array([77]))
+    wide = np.ones((2, len(UPLIFT)))
+    found = rows.feedback(added[[0, 3]], wide, wide)
+    assert found.decision_id.tolist() == decisions.decision_id[[0, 3]].tolist()
+    np.testing.assert_array_equal(found.context, decisions.request.context[[0, 3]])
+    np.testing.assert_array_equal(found.item_features, decisions.item_features[[0, 3]])
+    assert rows.claims(added).sent_ms[0] == 77
+    assert rows.claims(added, as_planned=True).sent_ms[0] == decisions.slot_start_ms[0]
+
+
+def test_contexts_of_another_length_are_refused_by_name(
+    decisions: Decisions, request_of: Requests, decisions_of: Decides
 ) -> None:
-    """Users with several rows and none, outcomes of strangers, windows of no length."""
-    user, start, length = (np.array(c, np.int64) for c in zip(*rows, strict=True))
-    found = heard(told)
-    sums = found.sums_by_time(user, start, start + length, found.value)
-    row, outcome = found.pairs_by_time(user, start, start + length)
-    pairs = set(zip(row.tolist(), outcome.tolist(), strict=True))
-    for n, (owner, begin, width) in enumerate(rows):
-        inside = [
-            m for m, (u, t, _) in enumerate(told) if u == owner and begin <= t < begin + width
-        ]
-        assert sums[n] == sum(told[m][2] for m in inside)
-        assert {m for r, m in pairs if r == n} == set(inside)
-
-
-@given(st.permutations(range(4)), st.lists(an_outcome, min_size=1, max_size=20))
-def test_sums_by_id_are_what_a_plain_loop_says(
-    ids: list[int], told: list[tuple[int, int, int]]
-) -> None:
-    """Decisions in any order, responses to unknown ones, each row's own window."""
-    found = heard(told)
-    decision, start = np.array(ids), np.array(ids) * 3
-    sums = found.sums_by_id(decision, start, start + 10, found.value)
-    for n, own in enumerate(ids):
-        inside = [v for d, t, v in told if d == own and 3 * own <= t < 3 * own + 10]
-        assert sums[n] == sum(inside)
-
-
-def test_nothing_heard_and_nobody_open_add_up_to_nothing() -> None:
-    whole = np.zeros(0, np.int64)
-    some = np.arange(3)
-    nothing = OutcomeRows.empty()
-    assert nothing.sums_by_time(some, some, some + 5, np.zeros(0)).tolist() == [0, 0, 0]
-    assert nothing.sums_by_id(some, some, some + 5, np.zeros(0)).tolist() == [0, 0, 0]
-    told = heard([(1, 2, 3)])
-    assert told.sums_by_time(whole, whole, whole, told.value).shape == (0,)
-    assert told.sums_by_id(whole, whole, whole, told.value).shape == (0,)
-    assert DecisionRows.empty_like(UPLIFT).n_rows == 0
-    again, duplicates, corrections = told.joined(no_outcomes())
-    assert (again.n_rows, duplicates, corrections) == (1, 0, 0)
-
-
-@given(st.permutations(range(6)), st.integers(1, 5))
-def test_outcomes_are_one_table_however_they_were_told(order: list[int], cut: int) -> None:
-    """Sorted by id, each once, the first telling of an id kept."""
-    told = outcomes_of(
-        Kind.SESSION, np.array(order), user=np.array(order), at_ms=np.array(order) * 10
+    """Nothing of them is kept, and what was there stays."""
+    rows = OpenDecisions(UPLIFT)
+    rows.add(told_rows(decisions), waits=False)
+    columns = decisions.request
+    wider = type(columns)(
+        **{
+            name: getattr(columns, name) if name != "context" else np.zeros((6, 9))
+            for name in type(columns).__slots__
+        }
     )
-    columns = {name: getattr(told, name) for name in type(told).__slots__}
-    parts = [
-        type(told)(**{name: column[part] for name, column in columns.items()})
-        for part in (slice(None, cut), slice(0, 6))
-    ]
-    table, first, _ = OutcomeRows.empty().joined(parts[0])
-    table, second, _ = table.joined(parts[1])
-    assert (first, second) == (0, cut)
-    assert table.outcome_id.tolist() == list(range(6))
-    assert table.at_ms.tolist() == [0, 10, 20, 30, 40, 50]
+    with pytest.raises(BadShapeError, match="context"):
+        rows.add(told_rows(decisions_of(wider, first=10)), waits=False)
+    assert rows.table.n_rows == 6
 
 
-def test_copies_of_rows_do_not_write_back() -> None:
-    told = heard([(1, 2, 3), (2, 3, 4)])
-    copy = told.take(np.array([0]))
-    copy.value[:] = 99.0
-    assert told.value.tolist() == [3.0, 4.0]
+def test_closed_decisions_are_forgotten_by_their_age(decisions: Decisions) -> None:
+    rows, closed = OpenDecisions(UPLIFT), ClosedDecisions()
+    claims = rows.claims(rows.add(told_rows(decisions), waits=False))
+    closed.add(claims, np.full(6, JoinState.REWARDED, np.int8))
+    at_ms = int(claims.at_ms[0])
+    closed.forget(at_ms)
+    assert closed.table.n_rows == 6
+    assert closed.claims(np.array([2])).user.tolist() == [2]
+    closed.forget(at_ms + 1)
+    assert closed.table.n_rows == 0

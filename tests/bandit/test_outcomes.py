@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bandit.outcomes import (
     RewardScheme,
     no_outcomes,
     outcomes_of,
+    uplift_scheme,
 )
 
 
@@ -71,6 +73,11 @@ def test_clicks_cannot_be_called_uplift() -> None:
         ({"subtracts": (Kind.CLICKED,)}, "two components"),
         ({"subtracts": (Kind.CONVERTED,)}, "got both"),
         ({"window_ms": 0}, "window"),
+        ({"weight": float("nan")}, "finite weight"),
+        ({"measure": "any", "subtracts": (Kind.REFUNDED,)}, "subtract from a count"),
+        ({"kinds": (), "measure": "send", "subtracts": (Kind.REFUNDED,)}, "subtract from a count"),
+        ({"kinds": (Kind.CLICKED,), "measure": "any", "is_attributed": True}, "attribute"),
+        ({"kinds": (), "measure": "send", "is_attributed": True}, "attribute"),
     ],
 )
 def test_a_component_that_contradicts_itself_is_refused(change: dict[str, Any], says: str) -> None:
@@ -78,6 +85,55 @@ def test_a_component_that_contradicts_itself_is_refused(change: dict[str, Any], 
     fine = {"name": "c", "kinds": (Kind.CONVERTED,), "measure": "value", "weight": 1.0}
     with pytest.raises(BadInputError, match=says):
         Component(**(fine | change))
+
+
+def test_attributed_conversions_cannot_be_called_uplift() -> None:
+    """Crediting purchases to a push pays it for what would have come anyway."""
+    bought = Component(
+        name="bought", kinds=(Kind.CONVERTED,), measure="count", weight=1.0, is_attributed=True
+    )
+    with pytest.raises(BadInputError, match="credited by id"):
+        RewardScheme(name="mine", objective="uplift", components=(bought,))
+    names = {c.name for c in ENGAGEMENT.components if c.weight and c.joins_by_id}
+    assert names == {"click", "dismissal", "attributed"}
+    assert not any(c.joins_by_id for c in UPLIFT.components if c.weight)
+
+
+def test_known_amounts_replace_the_one_of_a_conversion() -> None:
+    """Net of refunds, divided by the mean order value; everything else as it was."""
+    by_value = uplift_scheme(mean_order_value=40.0)
+    changed = [
+        (a, b) for a, b in zip(by_value.components, UPLIFT.components, strict=True) if a != b
+    ]
+    assert [(a.name, a.measure, a.weight, a.subtracts) for a, _ in changed] == [
+        ("conversion", "value", 1 / 40, (Kind.REFUNDED,))
+    ]
+    assert by_value.objective == "uplift"
+    for bad in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(BadInputError, match="mean order value"):
+            uplift_scheme(mean_order_value=bad)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"kind": np.array([1, 77], np.uint8)}, "kind .* got .*77.* in row 1"),
+        ({"value": np.array([np.nan, 1.0])}, "value .* got .*nan.* in row 0"),
+        ({"value": np.array([1.0, np.inf])}, "value .* in row 1"),
+        ({"outcome_id": np.array([4, -1])}, "outcome_id .* in row 1"),
+        ({"at_ms": np.array([5, 1_700_000_000_000_000])}, "at_ms .* in row 1"),
+        ({"at_ms": np.array([-1, 5])}, "at_ms .* in row 0"),
+        ({"at_ms": np.array([5.0, 6.0])}, "at_ms .* int64"),
+        ({"received_ms": np.array([5, -7])}, "received_ms .* in row 1"),
+    ],
+)
+def test_rubbish_is_refused_by_its_column_and_row(change: dict[str, Any], says: str) -> None:
+    """A time in microseconds would lie in the year 55,000."""
+    fine = outcomes_of(
+        Kind.SESSION, np.array([1, 2]), user=np.array([5, 6]), at_ms=np.array([7, 8])
+    )
+    with pytest.raises(BadInputError, match=says):
+        replace(fine, **change)
 
 
 def test_components_of_a_scheme_have_names_of_their_own() -> None:
