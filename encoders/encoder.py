@@ -8,33 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bandit.errors import expect_shape
 from bandit.events import Histories
+from encoders.answer import Answer, expect_items, expect_slots, expect_times
 from encoders.batches import Batches, Tensorised
 from encoders.heads import slot_chance
 from encoders.network import Network, Reading
 from encoders.tokens import queries_of, tokens_of
 
-__all__ = ["Answer", "TwoStreamEncoder"]
+__all__ = ["TwoStreamEncoder"]
 
 _BATCH_TOKENS = 16_384
 _MS_PER_HOUR = 3_600_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Everything a decision asks of an encoder, for N users at T times."""
-
-    context: NDArray[np.float64]  # (N, T, D)
-    item_scores: NDArray[np.float64]  # (N, T, C) log-probabilities of the items asked about
-    slot_probabilities: NDArray[np.float64]  # (N, T, S)
 
 
 class TwoStreamEncoder:
@@ -96,9 +86,9 @@ class TwoStreamEncoder:
         items: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float64]:
         """Return log-probabilities (N, T, V) of the next event's items, or only of ``items``."""
-        n_columns = self.network.config.n_items if items is None else len(items)
+        chosen = expect_items(items, self.network.config.n_items)
         return self._read(
-            histories, at_ms, (n_columns,), lambda r, _: (self._item_scores(r, items),)
+            histories, at_ms, (len(chosen),), lambda r, _: (self._item_scores(r, chosen),)
         )[0]
 
     def slot_probabilities(
@@ -118,10 +108,11 @@ class TwoStreamEncoder:
         start_ms, end_ms : ndarray of int64, (N, T, S)
             Slots after it; what lies before ``at_ms`` counts as no time.
         """
-        start, end = _slots(at_ms, start_ms=start_ms, end_ms=end_ms)
+        at = expect_times(histories, at_ms)
+        start, end = expect_slots(at, start_ms=start_ms, end_ms=end_ms)
         return self._read(
             histories,
-            at_ms,
+            at,
             (start.shape[1],),
             lambda reading, query: (self._slot_chance(reading, start[query], end[query]),),
         )[0]
@@ -136,14 +127,16 @@ class TwoStreamEncoder:
         end_ms: NDArray[np.int64],
     ) -> Answer:
         """Return context, scores of ``items`` and slot chances of the same queries in one pass."""
-        start, end = _slots(at_ms, start_ms=start_ms, end_ms=end_ms)
+        at = expect_times(histories, at_ms)
+        start, end = expect_slots(at, start_ms=start_ms, end_ms=end_ms)
+        chosen = expect_items(items, self.network.config.n_items)
         context, scores, chances = self._read(
             histories,
-            at_ms,
-            (self.n_features, len(items), start.shape[1]),
+            at,
+            (self.n_features, len(chosen), start.shape[1]),
             lambda reading, query: (
                 self._turned(reading),
-                self._item_scores(reading, items),
+                self._item_scores(reading, chosen),
                 self._slot_chance(reading, start[query], end[query]),
             ),
         )
@@ -152,11 +145,9 @@ class TwoStreamEncoder:
     def _turned(self, reading: Reading) -> NDArray[np.float64]:
         return np.asarray(reading.context.double().numpy() @ self.rotation)
 
-    def _item_scores(
-        self, reading: Reading, items: NDArray[np.int64] | None
-    ) -> NDArray[np.float64]:
+    def _item_scores(self, reading: Reading, items: NDArray[np.int64]) -> NDArray[np.float64]:
         log_p = torch.log_softmax(self.network.item_logits(reading), dim=-1).numpy()
-        return np.asarray(log_p if items is None else log_p[:, items], np.float64)
+        return np.asarray(log_p[:, items], np.float64)
 
     def _slot_chance(
         self, reading: Reading, start_ms: NDArray[np.int64], end_ms: NDArray[np.int64]
@@ -178,8 +169,7 @@ class TwoStreamEncoder:
         read: Callable[[Reading, NDArray[np.int64]], tuple[NDArray[np.float64], ...]],
     ) -> tuple[NDArray[np.float64], ...]:
         """Run the network once over all queries and collect what ``read`` takes from it."""
-        at = np.asarray(at_ms, np.int64)
-        expect_shape("at_ms", at, (histories.n_users, -1), "one row of times for each history")
+        at = expect_times(histories, at_ms)
         config = self.network.config
         tokens = tokens_of(
             histories,
@@ -198,13 +188,3 @@ class TwoStreamEncoder:
                 for column, values in zip(found, read(reading, query), strict=True):
                     column[query] = values
         return tuple(column.reshape(*at.shape, column.shape[1]) for column in found)
-
-
-def _slots(
-    at_ms: NDArray[np.int64], *, start_ms: NDArray[np.int64], end_ms: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Slots (N, T, S) as (N·T, S), checked."""
-    n_slots = start_ms.shape[-1]
-    expect_shape("start_ms", start_ms, (*at_ms.shape, n_slots))
-    expect_shape("end_ms", end_ms, (*at_ms.shape, n_slots))
-    return start_ms.reshape(-1, n_slots), end_ms.reshape(-1, n_slots)

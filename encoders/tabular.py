@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.draws import Stream, generator
-from bandit.errors import BadInputError, expect_shape
+from bandit.errors import BadInputError
 from bandit.events import Histories
-from encoders.clock import clock_cells
+from encoders.answer import Answer, expect_items, expect_slots, expect_times
+from encoders.clock import clock_cells, local_ms
 from encoders.ragged import spans
 from encoders.recency_counts import Counts, recency_counts
 from encoders.targets import event_questions, gap_questions
@@ -114,32 +115,16 @@ class TabularRecencyEncoder:
         """Length of a context vector: recency 2, rate 1, clock 4, hours 6, items."""
         return 13 + len(self._frequent)
 
+    @property
+    def n_leading(self) -> int:
+        """How many leading coordinates are meant for a bandit: all of them."""
+        return self.n_features
+
     def encode(self, histories: Histories, at_ms: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return context vectors (N, T, D); events at or after a time do not count for it."""
-
-        def read(counts: Counts, queries: Queries) -> NDArray[np.float64]:
-            gap_h = np.maximum(queries.gap_ms[counts.query], 0) / _MS_PER_HOUR
-            is_new = queries.seen[counts.query] == 0
-            at = queries.at_ms[counts.query]
-            hour, weekday = clock_cells(at, self.zone)
-            day, week = 2 * np.pi * hour / 24, 2 * np.pi * weekday / 7
-            rhythm = _shrunk(counts.hour, self.parameters.hour, self.parameters.rhythm_prior)
-            items = _shrunk(counts.item, self.parameters.popularity, self.parameters.item_prior)
-            prior = self.parameters.popularity[self._frequent]
-            scalars = (
-                np.where(is_new, 0.0, np.log1p(gap_h)),
-                is_new,
-                np.log(_rate(self.parameters, counts, at) / self.parameters.rate_per_h),
-                np.sin(day),
-                np.cos(day),
-                np.sin(week),
-                np.cos(week),
-            )
-            four_hours = rhythm.reshape(-1, 6, 4).sum(axis=2)
-            frequent = np.log(items[:, self._frequent] / prior)
-            return np.column_stack([*scalars, four_hours, frequent])
-
-        return self._answer(histories, at_ms, self.n_features, read)
+        return self._answer(
+            histories, at_ms, (self.n_features,), lambda c, q: (self._context(c, q),)
+        )[0]
 
     def item_scores(
         self,
@@ -149,13 +134,10 @@ class TabularRecencyEncoder:
         items: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float64]:
         """Return log-probabilities (N, T, V) of the next item, or only the columns ``items``."""
-        chosen = np.arange(len(self.parameters.popularity)) if items is None else items
-
-        def read(counts: Counts, _: Queries) -> NDArray[np.float64]:
-            prior = self.parameters.popularity
-            return np.log(_shrunk(counts.item, prior, self.parameters.item_prior)[:, chosen])
-
-        return self._answer(histories, at_ms, len(chosen), read)
+        chosen = expect_items(items, len(self.parameters.popularity))
+        return self._answer(
+            histories, at_ms, (len(chosen),), lambda c, _: (self._item_scores(c, chosen),)
+        )[0]
 
     def slot_probabilities(
         self,
@@ -165,48 +147,100 @@ class TabularRecencyEncoder:
         start_ms: NDArray[np.int64],
         end_ms: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        """Return the chance (N, T, S) of an event in [start, end).
+        """Return the chance (N, T, S) of an event in [start, end), as seen from ``at_ms``.
 
         The rate is personal, follows the personal clock and is scaled by what the population
-        does this long after its last event. Integrated at the middles of equal parts of at
-        most an hour: exact for slots of whole hours that begin on one.
+        does this long after its last event. What lies before ``at_ms`` counts as no time.
         """
-        n_slots = start_ms.shape[2]
-        expect_shape("start_ms", start_ms, (*at_ms.shape, n_slots))
-        expect_shape("end_ms", end_ms, (*at_ms.shape, n_slots))
-        asked = at_ms.reshape(-1, 1)
-        begin = np.maximum(start_ms.reshape(-1, n_slots), asked)
-        end = np.maximum(end_ms.reshape(-1, n_slots), begin)
+        at = expect_times(histories, at_ms)
+        start, end = expect_slots(at, start_ms=start_ms, end_ms=end_ms)
+        return self._answer(
+            histories, at, (start.shape[1],), lambda c, q: (self._slot_chance(c, q, start, end),)
+        )[0]
 
-        def read(counts: Counts, queries: Queries) -> NDArray[np.float64]:
-            rate_per_h = _rate(self.parameters, counts, queries.at_ms[counts.query])
-            rate_per_h = rate_per_h * self.parameters.recency_factor[_recency_bin(queries, counts)]
-            clock_h = self._clock_hours(counts, begin[counts.query], end[counts.query])
-            return -np.expm1(-rate_per_h[:, None] * clock_h)
+    def answer(
+        self,
+        histories: Histories,
+        at_ms: NDArray[np.int64],
+        *,
+        items: NDArray[np.int64],
+        start_ms: NDArray[np.int64],
+        end_ms: NDArray[np.int64],
+    ) -> Answer:
+        """Return context, scores of ``items`` and slot chances of the same queries in one pass."""
+        at = expect_times(histories, at_ms)
+        start, end = expect_slots(at, start_ms=start_ms, end_ms=end_ms)
+        chosen = expect_items(items, len(self.parameters.popularity))
+        context, scores, chances = self._answer(
+            histories,
+            at,
+            (self.n_features, len(chosen), start.shape[1]),
+            lambda counts, queries: (
+                self._context(counts, queries),
+                self._item_scores(counts, chosen),
+                self._slot_chance(counts, queries, start, end),
+            ),
+        )
+        return Answer(context=context, item_scores=scores, slot_probabilities=chances)
 
-        return self._answer(histories, at_ms, n_slots, read)
+    def _context(self, counts: Counts, queries: Queries) -> NDArray[np.float64]:
+        gap_h = np.maximum(queries.gap_ms[counts.query], 0) / _MS_PER_HOUR
+        is_new = queries.seen[counts.query] == 0
+        at = queries.at_ms[counts.query]
+        hour, weekday = clock_cells(at, self.zone)
+        day, week = 2 * np.pi * hour / 24, 2 * np.pi * weekday / 7
+        rhythm = _shrunk(counts.hour, self.parameters.hour, self.parameters.rhythm_prior)
+        items = _shrunk(counts.item, self.parameters.popularity, self.parameters.item_prior)
+        prior = self.parameters.popularity[self._frequent]
+        scalars = (
+            np.where(is_new, 0.0, np.log1p(gap_h)),
+            is_new,
+            np.log(_rate(self.parameters, counts, at) / self.parameters.rate_per_h),
+            np.sin(day),
+            np.cos(day),
+            np.sin(week),
+            np.cos(week),
+        )
+        four_hours = rhythm.reshape(-1, 6, 4).sum(axis=2)
+        frequent = np.log(items[:, self._frequent] / prior)
+        return np.column_stack([*scalars, four_hours, frequent])
 
-    def _clock_hours(
-        self, counts: Counts, begin: NDArray[np.int64], end: NDArray[np.int64]
+    def _item_scores(self, counts: Counts, items: NDArray[np.int64]) -> NDArray[np.float64]:
+        prior = self.parameters.popularity
+        return np.log(_shrunk(counts.item, prior, self.parameters.item_prior)[:, items])
+
+    def _slot_chance(
+        self,
+        counts: Counts,
+        queries: Queries,
+        start_ms: NDArray[np.int64],
+        end_ms: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        return _clock_hours(self.parameters, counts, begin, end, zone=self.zone)
+        at = queries.at_ms[counts.query]
+        begin = np.maximum(start_ms[counts.query], at[:, None])
+        end = np.maximum(end_ms[counts.query], begin)
+        rate_per_h = _rate(self.parameters, counts, at)
+        rate_per_h = rate_per_h * self.parameters.recency_factor[_recency_bin(queries, counts)]
+        clock_h = _clock_hours(self.parameters, counts, begin, end, zone=self.zone)
+        return np.asarray(-np.expm1(-rate_per_h[:, None] * clock_h))
 
     def _answer(
         self,
         histories: Histories,
         at_ms: NDArray[np.int64],
-        width: int,
-        read: Callable[[Counts, Queries], NDArray[np.float64]],
-    ) -> NDArray[np.float64]:
-        at = np.asarray(at_ms, np.int64)
-        expect_shape("at_ms", at, (histories.n_users, -1), "one row of times for each history")
+        widths: tuple[int, ...],
+        read: Callable[[Counts, Queries], tuple[NDArray[np.float64], ...]],
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Count once over all queries and collect what ``read`` takes from the counts."""
+        at = expect_times(histories, at_ms)
         n_items = len(self.parameters.popularity)
         tokens = tokens_of(histories, pool_ties=True, n_items=n_items)
         queries = queries_of(tokens, np.repeat(np.arange(len(at)), at.shape[1]), at.ravel())
-        found = np.empty((at.size, width))
+        found = tuple(np.empty((at.size, width)) for width in widths)
         for counts in _counts(self.parameters, tokens, queries, self.zone):
-            found[counts.query] = read(counts, queries)
-        return found.reshape(*at.shape, width)
+            for column, values in zip(found, read(counts, queries), strict=True):
+                column[counts.query] = values
+        return tuple(column.reshape(*at.shape, column.shape[1]) for column in found)
 
 
 def _counts(
@@ -255,18 +289,21 @@ def _clock_hours(
     *,
     zone: str | None,
 ) -> NDArray[np.float64]:
-    """Length of slots (Q, S) in hours of average activity, by each user's own clock."""
+    """Length of slots (Q, S) in hours of average activity, by each user's own clock.
+
+    Slots are cut at full local hours, so that a part has one rate; parts beyond a slot's end
+    have no length, and what else is asked in the same call changes nothing.
+    """
     hour = 24 * _shrunk(counts.hour, parameters.hour, parameters.rhythm_prior)
     weekday = 7 * _shrunk(counts.weekday, parameters.weekday, parameters.rhythm_prior)
-    length_ms = end - begin
-    n_parts = max(1, int(-(-length_ms.max(initial=1) // _MS_PER_HOUR)))
-    total = np.zeros(begin.shape)
-    rows = np.arange(len(begin))[:, None]
-    for part in range(n_parts):
-        middle = begin + length_ms * (2 * part + 1) // (2 * n_parts)
-        at_hour, at_weekday = clock_cells(middle, zone)
-        total += hour[rows, at_hour] * weekday[rows, at_weekday]
-    return np.asarray(total / n_parts * (length_ms / _MS_PER_HOUR))
+    total, rows, since = np.zeros(begin.shape), np.arange(len(begin))[:, None], begin
+    while (since < end).any():
+        to_full_hour = _MS_PER_HOUR - local_ms(since, zone or "UTC") % _MS_PER_HOUR
+        until = np.minimum(since + to_full_hour, end)
+        at_hour, at_weekday = clock_cells(since, zone)
+        total += hour[rows, at_hour] * weekday[rows, at_weekday] * (until - since)
+        since = until
+    return total / _MS_PER_HOUR
 
 
 def _tokens_before(histories: Histories, until_ms: int, n_items: int) -> TokenTable:

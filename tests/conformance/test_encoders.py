@@ -205,18 +205,84 @@ def test_two_slots_side_by_side_multiply_to_the_whole(fitted: tuple[Any, Histori
     np.testing.assert_allclose(quiet[:, :, 0] * quiet[:, :, 1], quiet[:, :, 2], atol=1e-5)
 
 
+def test_one_pass_answers_what_three_calls_answer(fitted: tuple[Any, Histories]) -> None:
+    """What the main job asks of an encoder: the fallback stands in without a change of code."""
+    encoder, histories = fitted
+    at, items = times(40), np.array([4, 0])
+    start = at[:, :, None] + np.array([1, 7]) * HOUR_MS
+    slots = {"start_ms": start, "end_ms": start + 6 * HOUR_MS}
+    found = encoder.answer(histories, at, items=items, **slots)
+    np.testing.assert_array_equal(found.context, encoder.encode(histories, at))
+    np.testing.assert_array_equal(
+        found.item_scores, encoder.item_scores(histories, at, items=items)
+    )
+    np.testing.assert_array_equal(
+        found.slot_probabilities, encoder.slot_probabilities(histories, at, **slots)
+    )
+    assert 0 < encoder.n_leading <= encoder.n_features
+
+
+def test_a_slot_has_one_chance_whatever_else_is_asked(fitted: tuple[Any, Histories]) -> None:
+    """Beside longer slots, for more users, or alone: slots that begin at half past too."""
+    encoder, histories = fitted
+    at = times(40)
+    start = at[:, :, None] + np.array([17, 30, 2]) * HOUR_MS // 2
+    end = start + np.array([1, 5, 300]) * HOUR_MS // 2
+    together = encoder.slot_probabilities(histories, at, start_ms=start, end_ms=end)
+    for k in range(3):
+        one = slice(k, k + 1)
+        alone = encoder.slot_probabilities(
+            histories_of(histories.events, [7]),
+            at[7:8],
+            start_ms=start[7:8, :, one],
+            end_ms=end[7:8, :, one],
+        )
+        np.testing.assert_allclose(alone[0, :, 0], together[7, :, k], rtol=1e-5)
+
+
 def test_no_rows_and_no_times_are_answered_with_none(fitted: tuple[Any, Histories]) -> None:
     encoder, histories = fitted
     nobody = histories_of(histories.events, [])
     assert encoder.encode(nobody, np.zeros((0, 3), np.int64)).shape == (0, 3, encoder.n_features)
     never = encoder.encode(histories, np.zeros((40, 0), np.int64))
     assert never.shape == (40, 0, encoder.n_features)
+    no_slots = np.zeros((40, 3, 0), np.int64)
+    found = encoder.slot_probabilities(histories, times(40), start_ms=no_slots, end_ms=no_slots)
+    assert found.shape == (40, 3, 0)
+    assert encoder.item_scores(histories, times(40), items=[]).shape == (40, 3, 0)
 
 
 def test_times_of_another_shape_are_refused(fitted: tuple[Any, Histories]) -> None:
     encoder, histories = fitted
     with pytest.raises(BadInputError, match="one row of times"):
         encoder.encode(histories, times(39))
+
+
+def test_times_that_are_no_whole_milliseconds_are_refused(fitted: tuple[Any, Histories]) -> None:
+    encoder, histories = fitted
+    with pytest.raises(BadInputError, match="whole milliseconds"):
+        encoder.encode(histories, times(40) + 0.5)
+
+
+@pytest.mark.parametrize("items", [[-1], [N_ITEMS], [0.5], [[0]]])
+def test_items_it_does_not_know_are_refused(fitted: tuple[Any, Histories], items: Any) -> None:
+    """A code of −1 would otherwise read the last item."""
+    encoder, histories = fitted
+    with pytest.raises(BadInputError, match="item"):
+        encoder.item_scores(histories, times(40), items=np.array(items))
+
+
+def test_slots_of_another_shape_are_refused(fitted: tuple[Any, Histories]) -> None:
+    encoder, histories = fitted
+    at = times(40)
+    good = np.repeat(at[:, :, None], 2, axis=2)
+    for start, end, why in (
+        (at, at, "start_ms"),
+        (good[:, :2], good, "start_ms"),
+        (good, good[:, :, :1], "end_ms"),
+    ):
+        with pytest.raises(BadInputError, match=why):
+            encoder.slot_probabilities(histories, at, start_ms=start, end_ms=end)
 
 
 def test_fitting_again_gives_the_same_encoder(fitted: tuple[Any, Histories]) -> None:

@@ -98,6 +98,38 @@ def test_a_slot_that_begins_before_the_question_counts_from_the_question(
     assert chance[0] == pytest.approx(chance[1], abs=1e-12)
 
 
+def test_a_slot_is_cut_at_full_local_hours(make_histories: Make) -> None:
+    """21:30 to 23:15 for one who comes at 22 h only: that hour and the shrunk rest, by hand."""
+    share = np.full(24, 0.02)
+    share[22] = 1 - 23 * 0.02
+    encoder = TabularRecencyEncoder(replace(even(), hour=share), zone="UTC")
+    nobody = make_histories([], 1)
+    at = np.array([[START_MS]])
+    start = at[:, :, None] + 43 * HOUR_MS // 2
+    for zone, shift_h in (("UTC", 0.0), ("Asia/Kolkata", 5.5)):
+        local = TabularRecencyEncoder(encoder.parameters, zone=zone)
+        begin = start - int(shift_h * HOUR_MS)
+        chance = local.slot_probabilities(
+            nobody, at - DAY_MS, start_ms=begin, end_ms=begin + 7 * HOUR_MS // 4
+        )[0, 0, 0]
+        clock_h = 24 * (0.5 * 0.02 + share[22] + 0.25 * 0.02)
+        assert chance == pytest.approx(-np.expm1(-0.02 * clock_h), rel=1e-12)
+
+
+def test_a_day_of_twenty_three_hours_is_as_long_as_it_is(make_histories: Make) -> None:
+    """9 March 2025 in New York has no 2 h; and Lord Howe turns its clock by half an hour."""
+    nobody = make_histories([], 1)
+    for zone, midnight_ms, hours in (
+        ("America/New_York", 1_741_496_400_000, 23.0),
+        ("Australia/Lord_Howe", 1_743_858_000_000, 24.5),
+    ):
+        at = np.array([[midnight_ms]])
+        end = at[:, :, None] + int(hours * HOUR_MS)
+        encoder = TabularRecencyEncoder(replace(even(), from_ms=midnight_ms), zone=zone)
+        chance = encoder.slot_probabilities(nobody, at, start_ms=at[:, :, None], end_ms=end)
+        assert chance[0, 0, 0] == pytest.approx(-np.expm1(-0.02 * hours), rel=1e-12)
+
+
 def test_training_on_nothing_says_so(make_histories: Make) -> None:
     with pytest.raises(BadInputError, match="got none"):
         fitted(make_histories([(0, UNTIL_MS, 1)], 1))
