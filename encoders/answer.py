@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from bandit.errors import BadInputError, expect_shape
 from bandit.events import Histories
+from bandit.slots import zone_of
 
-__all__ = ["Answer", "expect_items", "expect_slots", "expect_times"]
+__all__ = ["Answer", "expect_items", "expect_slots", "expect_times", "expect_zone"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,13 @@ def expect_items(items: NDArray[np.int64] | None, n_items: int) -> NDArray[np.in
             "that the encoder was fitted with"
         )
     return np.asarray(codes, np.int64)
+
+
+def expect_zone(zone: str | None) -> str | None:
+    """Return the zone, ``None`` for an unknown one, or raise where there is no such zone."""
+    if zone is not None:
+        zone_of(str(zone))
+    return zone
 
 
 def _instants(name: str, value: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -76,19 +76,30 @@ class EncoderConfig:
     hazard_edges_h: tuple[float, ...] = HAZARD_EDGES_H
 
     def __post_init__(self) -> None:
-        if self.n_items < 1 or self.width % self.n_heads or self.n_layers < 1 or self.window < 1:
+        counts = ("n_items", "n_actions", "width", "n_layers", "n_heads", "window")
+        _expect_positive(self, *counts, "feedforward_ratio", "context_width", "time_step")
+        _expect_positive(self, "amount_scale")
+        if self.width % self.n_heads:
             raise BadInputError(
-                f"expected at least one item, layer and window token and a width that the heads "
-                f"divide, got {self.n_items} items, {self.n_layers} layers, window {self.window}, "
-                f"width {self.width} for {self.n_heads} heads"
+                f"expected a width that the heads divide, got {self.width} for {self.n_heads} heads"
             )
-        if self.n_leading > self.context_width:
+        if self.time_knots < 2 or self.value_knots < 2:
             raise BadInputError(
-                f"expected n_leading of at most {self.context_width}, got {self.n_leading}"
+                f"expected two knots at least, got {self.time_knots} of time and "
+                f"{self.value_knots} of values"
+            )
+        if not 0 <= self.dropout < 1 or self.repeat_kernels < 0 or self.n_categories < 0:
+            raise BadInputError(
+                f"expected dropout in [0, 1) and no negative number of kernels or categories, got "
+                f"{self.dropout}, {self.repeat_kernels} and {self.n_categories}"
+            )
+        if not 0 < self.n_leading <= self.context_width:
+            raise BadInputError(
+                f"expected n_leading of 1 to {self.context_width}, got {self.n_leading}"
             )
         edges = self.hazard_edges_h
-        if edges[0] != 0 or any(later <= earlier for earlier, later in pairwise(edges)):
-            raise BadInputError(f"expected hazard edges that rise from 0, got {edges}")
+        if len(edges) < 2 or edges[0] != 0 or any(b <= a for a, b in pairwise(edges)):
+            raise BadInputError(f"expected two hazard edges or more, rising from 0, got {edges}")
 
     @property
     def receptive_field(self) -> int:
@@ -117,7 +128,9 @@ class TrainingConfig:
         What the hazard answers for: activity in every piece after the query, or the first event
         only.
     patience : int
-        Epochs without a better validation loss before training stops.
+        Epochs without a better validation loss before training stops. Where there is nobody to
+        hold out (fewer than five users, or ``validation_users`` of 0), all epochs are trained
+        and the last is kept.
 
     Notes
     -----
@@ -159,6 +172,15 @@ class TrainingConfig:
     validation_users: int = 256
     patience: int = 3
 
+    def __post_init__(self) -> None:
+        counts = ("epochs", "batch_tokens", "batches_a_step", "n_negatives", "patience")
+        _expect_positive(self, *counts, "learning_rate", "query_every_days", "clip_norm")
+        for name, known in (("item_loss", ("full", "sampled")), ("activity", ("every", "first"))):
+            if getattr(self, name) not in known:
+                raise BadInputError(
+                    f"expected {name} to be one of {known}, got {getattr(self, name)!r}"
+                )
+
 
 def config_of(stored: Mapping[str, Any]) -> EncoderConfig:
     """Rebuild a config from what :func:`dataclasses.asdict` stored; unknown keys are refused."""
@@ -171,3 +193,10 @@ def config_of(stored: Mapping[str, Any]) -> EncoderConfig:
     values: dict[str, Any] = dict(stored)
     values["hazard_edges_h"] = tuple(stored["hazard_edges_h"])
     return EncoderConfig(**values)
+
+
+def _expect_positive(settings: Any, *names: str) -> None:
+    """Raise :class:`BadInputError` for the first named setting that is not above zero."""
+    for name in names:
+        if not getattr(settings, name) > 0:
+            raise BadInputError(f"expected {name} above zero, got {getattr(settings, name)}")

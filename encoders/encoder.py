@@ -7,15 +7,18 @@ leave as float64 arrays. Implements :class:`bandit.protocols.Encoder`.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bandit.errors import expect_shape
 from bandit.events import Histories
-from encoders.answer import Answer, expect_items, expect_slots, expect_times
+from encoders.answer import Answer, expect_items, expect_slots, expect_times, expect_zone
 from encoders.batches import Batches, Tensorised
 from encoders.heads import slot_chance
 from encoders.network import Network, Reading
@@ -51,14 +54,16 @@ class TwoStreamEncoder:
         notes: Mapping[str, Any] | None = None,
     ) -> None:
         self.network = network.eval()
-        self.zone = zone
+        self.zone = expect_zone(zone)
         self.rotation = np.eye(self.n_features) if rotation is None else rotation
+        expect_shape("rotation", self.rotation, (self.n_features, self.n_features))
         self.notes = dict(notes or {})
 
     @property
     def encoder_id(self) -> str:
-        """Name made of the weights: equal ids give equal vectors."""
-        digest = hashlib.blake2b(digest_size=6)
+        """Name made of the weights and of what they are used with: equal ids, equal vectors."""
+        settings = json.dumps(asdict(self.network.config), sort_keys=True)
+        digest = hashlib.blake2b(settings.encode(), digest_size=6)
         for name, weight in sorted(self.network.state_dict().items()):
             digest.update(name.encode() + weight.numpy().tobytes())
         digest.update(np.ascontiguousarray(self.rotation).tobytes() + str(self.zone).encode())

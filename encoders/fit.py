@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from bandit.draws import Stream, generator, uniforms
+from bandit.errors import StateError
 from encoders.batches import Batch, Batches, Tensorised
 from encoders.config import EncoderConfig, TrainingConfig
 from encoders.network import Network, Reading
@@ -93,14 +94,21 @@ class Fit:
     def run(self, progress: Progress) -> dict[str, Any]:
         """Train until the epochs are over or validation stops improving; what happened."""
         started, best_loss, best_epoch = time.monotonic(), math.inf, -1
+        is_held_out = len(self.validation.row) > 0
         for epoch in range(self.how.epochs):
             self._epoch(epoch, progress)
             self.losses.append(self.validated())
-            if not self.losses[-1]["total"] >= best_loss:
-                best_loss, best_epoch = self.losses[-1]["total"], epoch
+            loss = self.losses[-1]["total"]
+            if loss < best_loss or not is_held_out:
+                best_loss, best_epoch = loss, epoch
                 self.best.load_state_dict(self.averaged.state_dict())
             if epoch - best_epoch >= self.how.patience:
                 break
+        if best_epoch < 0 or not _is_finite(self.best):
+            raise StateError(
+                f"expected a loss that is a number, got {self.losses[-1]['total']} after "
+                f"{len(self.losses)} epochs: lower the learning rate of {self.how.learning_rate}"
+            )
         progress(1.0, "fitted")
         seconds = time.monotonic() - started
         return {
@@ -215,6 +223,10 @@ class Fit:
         return Batches.of(
             tensorised, config=self.config, batch_tokens=self.how.batch_tokens, rng=rng
         )
+
+
+def _is_finite(network: Network) -> bool:
+    return all(bool(torch.isfinite(weight).all()) for weight in network.parameters())
 
 
 def _questions(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bandit.draws import Stream, generator
 from bandit.errors import BadInputError
 from bandit.events import Histories
-from encoders.answer import Answer, expect_items, expect_slots, expect_times
+from encoders.answer import Answer, expect_items, expect_slots, expect_times, expect_zone
 from encoders.clock import clock_cells, local_ms
 from encoders.ragged import spans
 from encoders.recency_counts import Counts, recency_counts
@@ -65,7 +65,7 @@ class TabularRecencyEncoder:
 
     def __init__(self, parameters: TabularParameters, *, zone: str | None) -> None:
         self.parameters = parameters
-        self.zone = zone
+        self.zone = expect_zone(zone)
         self._frequent = np.argsort(-parameters.popularity, kind="stable")[:_N_FREQUENT]
 
     @classmethod

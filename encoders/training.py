@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bandit.errors import BadInputError
 from bandit.events import Histories
+from encoders.answer import expect_zone
 from encoders.config import EncoderConfig, TrainingConfig
 from encoders.encoder import TwoStreamEncoder
 from encoders.fit import Fit, Progress
@@ -59,11 +60,14 @@ def train(
     ------
     BadInputError
         If no event lies before ``until_ms``.
+    StateError
+        If the loss was no number after every epoch.
     """
     training = training or TrainingConfig()
     past = events_before(histories, until_ms)
     if past.events.n_rows == 0:
         raise BadInputError(f"expected events before {until_ms}, got none: nothing to learn from")
+    expect_zone(zone)
     config = replace(config, amount_scale=_amount_scale(past))
     tokens = tokens_of(
         past,
@@ -108,7 +112,7 @@ def _principal_axes(
     at_ms = (span_ms[0] + place * (span_ms[1] - span_ms[0])).astype(np.int64)
     contexts = encoder.encode(past, np.tile(at_ms, (past.n_users, 1)))[rows]
     contexts = contexts.reshape(-1, encoder.n_features)
-    _, axes = np.linalg.eigh(np.cov(contexts, rowvar=False))
+    _, axes = np.linalg.eigh(np.atleast_2d(np.cov(contexts, rowvar=False)))
     axes = axes[:, ::-1]
     largest = np.abs(axes).argmax(axis=0)
     return np.asarray(axes * np.sign(axes[largest, np.arange(axes.shape[1])]))

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from bandit.errors import BadInputError
 from encoders.clock import N_CALENDAR, calendar_features, clock_cells, local_ms
 
 HOUR_MS = 3_600_000
@@ -64,6 +65,39 @@ def test_a_span_too_long_for_a_table_gives_the_same_clock() -> None:
     together = local_ms(at, NEW_YORK)
     apart = [int(local_ms(at[k : k + 1], NEW_YORK)[0]) for k in range(2)]
     assert together.tolist() == apart == (at - 4 * HOUR_MS).tolist()
+
+
+@pytest.mark.parametrize("zone", ["Africa/Casablanca", "America/Caracas", "Australia/Lord_Howe"])
+def test_years_far_apart_have_the_clock_of_the_zone_database(zone: str) -> None:
+    """Zones that turn four times a year, by half an hour, or once for ever; 1970 to 2033."""
+    at = np.random.default_rng(5).integers(0, 2_000_000_000_000, 600)
+    found = local_ms(at, zone) - at
+    moments = [datetime.fromtimestamp(ms / 1000, ZoneInfo(zone)) for ms in at.tolist()]
+    expected = [offset.total_seconds() for m in moments if (offset := m.utcoffset()) is not None]
+    np.testing.assert_array_equal(found, np.array(expected) * 1000)
+
+
+def test_a_question_thousands_of_years_ahead_has_a_clock() -> None:
+    at = np.array([instant(2025, 1, 1), instant(8000, 1, 1)])
+    assert clock_cells(at, NEW_YORK)[0].tolist() == [19, 19]
+
+
+@pytest.mark.parametrize("at_ms", [1_700_000_000_000_000, -(10**15), 2**62])
+def test_instants_beyond_the_calendar_are_refused(at_ms: int) -> None:
+    """Microseconds taken for milliseconds are the year 55 840."""
+    with pytest.raises(BadInputError, match="microseconds"):
+        local_ms(np.array([0, at_ms]), NEW_YORK)
+
+
+def test_waves_equal_sines_of_their_own() -> None:
+    """Angle addition against sin and cos of each multiple, all over a year."""
+    at = np.random.default_rng(6).integers(instant(2024, 1, 1), instant(2025, 1, 1), 5000)
+    local = local_ms(at, NEW_YORK)
+    day = 2 * np.pi * (local % DAY_MS) / DAY_MS
+    week = 2 * np.pi * clock_cells(at, NEW_YORK)[1] / 7
+    phases = [k * day for k in (1, 2, 3)] + [k * week for k in (1, 2)]
+    expected = np.column_stack([wave(phase) for phase in phases for wave in (np.sin, np.cos)])
+    np.testing.assert_allclose(calendar_features(at, NEW_YORK)[:, :10], expected, atol=1e-7)
 
 
 def test_harmonics_by_hand() -> None:

@@ -104,6 +104,31 @@ def test_turning_the_axes_changes_vectors_and_no_answer(
     assert turned.encoder_id != encoder.encoder_id
 
 
+def test_an_encoder_used_otherwise_has_another_name(make_encoder: MakeEncoder) -> None:
+    """Equal weights with another scale of amounts or another clock give other vectors."""
+    names = {
+        make_encoder(**settings).encoder_id
+        for settings in (
+            {},
+            {"amount_scale": 9.0},
+            {"calendar": False},
+            {"pool_ties": False},
+            {"time_step": 0.5},
+            {"zone": None},
+        )
+    }
+    assert len(names) == 6
+    assert make_encoder().encoder_id == make_encoder().encoder_id
+
+
+def test_a_zone_or_rotation_that_cannot_be_is_refused(make_encoder: MakeEncoder) -> None:
+    network = make_encoder().network
+    with pytest.raises(BadInputError, match="IANA"):
+        TwoStreamEncoder(network, zone="Mars/Olympus")
+    with pytest.raises(BadInputError, match="rotation"):
+        TwoStreamEncoder(network, zone=None, rotation=np.eye(3))
+
+
 def test_slots_of_another_shape_are_refused(many: Histories, make_encoder: MakeEncoder) -> None:
     at, start, end = asked(50)
     with pytest.raises(BadInputError, match="end_ms"):

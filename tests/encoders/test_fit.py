@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from bandit.errors import BadInputError, StateError
 from bandit.events import Histories
 from encoders.config import EncoderConfig, TrainingConfig
 from encoders.encoder import TwoStreamEncoder
@@ -48,6 +49,61 @@ def test_the_same_key_gives_the_same_weights_and_losses(random_histories: Make) 
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
     assert first.notes["validation"] == second.notes["validation"]
     assert trained(random_histories, key=2).encoder_id != first.encoder_id
+
+
+@pytest.mark.parametrize("settings", [{"validation_users": 0}, {"n_users": 4}])
+def test_with_nobody_held_out_every_epoch_is_trained_and_the_last_is_kept(
+    random_histories: Make, settings: dict[str, int]
+) -> None:
+    """A loss of zero in every epoch would otherwise keep the first one."""
+    histories = random_histories([25, 3, 14, 8, 12, 20][: settings.get("n_users", 6)], seed=11)
+    how: dict[str, Any] = {"validation_users": settings.get("validation_users", 256)}
+
+    def fitted(epochs: int) -> TwoStreamEncoder:
+        return train(
+            histories,
+            zone="UTC",
+            until_ms=int(histories.events.at_ms.max()) + 1,
+            config=EncoderConfig(n_items=7, **SMALL),
+            key=1,
+            training=TrainingConfig(epochs=epochs, patience=2, warmup_steps=5, **how),
+        )
+
+    notes = fitted(5).notes
+    assert (notes["n_epochs"], notes["best_epoch"]) == (5, 4)
+    assert fitted(5).encoder_id != fitted(1).encoder_id
+
+
+def test_a_fit_whose_loss_is_no_number_is_refused(random_histories: Make) -> None:
+    for validation_users in (0, 256):
+        with pytest.raises(StateError, match="lower the learning rate"):
+            trained(random_histories, learning_rate=1e30, validation_users=validation_users)
+
+
+def test_a_zone_that_does_not_exist_is_refused_before_anything_is_fitted(
+    make_histories: Make,
+) -> None:
+    with pytest.raises(BadInputError, match="IANA"):
+        train(
+            make_histories([(0, 1, 1)], 1),
+            zone="Mars/Olympus",
+            until_ms=2,
+            config=EncoderConfig(n_items=2),
+            key=1,
+        )
+
+
+def test_a_context_of_one_number_can_be_fitted(random_histories: Make) -> None:
+    histories = random_histories([12, 9, 7])
+    encoder = train(
+        histories,
+        zone=None,
+        until_ms=int(histories.events.at_ms.max()) + 1,
+        config=EncoderConfig(n_items=7, **(SMALL | {"context_width": 1, "n_leading": 1})),
+        key=1,
+        training=TrainingConfig(epochs=1, warmup_steps=5),
+    )
+    assert np.abs(encoder.rotation).tolist() == [[1.0]]
 
 
 def test_progress_rises_to_one_and_does_not_change_the_fit(random_histories: Make) -> None:

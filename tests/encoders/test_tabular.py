@@ -135,6 +135,11 @@ def test_training_on_nothing_says_so(make_histories: Make) -> None:
         fitted(make_histories([(0, UNTIL_MS, 1)], 1))
 
 
+def test_a_zone_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(BadInputError, match="IANA"):
+        TabularRecencyEncoder(even(), zone="Mars/Olympus")
+
+
 def test_slots_of_another_shape_are_refused(make_histories: Make) -> None:
     encoder = TabularRecencyEncoder(even(), zone="UTC")
     nobody = make_histories([], 1)
