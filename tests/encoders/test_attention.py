@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.attention import attend, geometry, interpolate
+from encoders.attention import RelativeBias, attend, geometry, interpolate
 from encoders.config import EncoderConfig
 from encoders.time_features import log_time
 
@@ -36,6 +36,41 @@ def test_two_keys_without_a_sink_share_one_to_three() -> None:
     assert one_head(
         2, biases=[0.0, np.log(3)], sink_score=-np.inf, values=[0.0, 1.0]
     ) == pytest.approx(0.75, abs=1e-15)
+
+
+def test_the_sink_gives_its_value_for_the_weight_that_no_key_takes() -> None:
+    """Weights 3/4 of value 2 and 1/4 of the sink's value 6: 3; without any key, 6."""
+    ones = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+    for bias, expected in ((np.log(3), 3.0), (-np.inf, 6.0)):
+        mixed = attend(
+            0 * ones,
+            ones,
+            2 * ones,
+            bias=bias * ones,
+            sink_score=torch.zeros(1, dtype=torch.float64),
+            sink_value=6 * torch.ones(1, 1, dtype=torch.float64),
+        )
+        assert float(mixed) == pytest.approx(expected, abs=1e-15)
+
+
+def test_the_bias_adds_time_and_distance_and_hides_what_is_not_seen() -> None:
+    """One reader at the third of three tokens a second apart, window 2: by hand."""
+    bias = RelativeBias(EncoderConfig(n_items=2, n_heads=1, window=2, time_step=float(np.log(2))))
+    with torch.no_grad():
+        bias.time.copy_(torch.arange(32.0)[None] * 10)
+        bias.distance.copy_(torch.tensor([[1.0, 2.0]]))
+    at = torch.tensor([[0, 1000, 2000]])
+    places = geometry(
+        reader_ms=at[:, 2:],
+        reader_ordinal=torch.tensor([[2]]),
+        key_ms=at,
+        key_ordinal=torch.arange(3)[None],
+        is_key=torch.ones(1, 3, dtype=torch.bool),
+        config=EncoderConfig(n_items=2, n_heads=1, window=2, time_step=float(np.log(2))),
+        dtype=torch.float32,
+    )
+    # ln(1 + 1 s) / ln 2 = 1: the second knot, 10, and one token ago, 2.
+    assert bias(places)[0, 0, 0].tolist() == pytest.approx([-np.inf, 12.0, 1.0], abs=1e-5)
 
 
 def bias_at(delta_ms: list[int], table: torch.Tensor) -> torch.Tensor:

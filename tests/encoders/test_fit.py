@@ -11,6 +11,8 @@ from bandit.errors import BadInputError, StateError
 from bandit.events import Histories
 from encoders.config import EncoderConfig, TrainingConfig
 from encoders.encoder import TwoStreamEncoder
+from encoders.fit import Fit
+from encoders.tokens import tokens_of
 from encoders.training import train
 
 Make = Callable[..., Histories]
@@ -49,6 +51,82 @@ def test_the_same_key_gives_the_same_weights_and_losses(random_histories: Make) 
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
     assert first.notes["validation"] == second.notes["validation"]
     assert trained(random_histories, key=2).encoder_id != first.encoder_id
+
+
+def test_one_step_over_all_batches_owes_what_validation_says(random_histories: Make) -> None:
+    """However batches are cut, each question weighs the same: item + .3 hazard, without dropout."""
+    histories = random_histories([25, 3, 14, 0, 30, 8, 12, 20, 1, 16], seed=11)
+    tokens = tokens_of(histories, pool_ties=True, n_items=7)
+    fit = Fit.of(
+        tokens,
+        histories.user,
+        zone="UTC",
+        until_ms=int(tokens.at_ms.max()) + 1,
+        config=EncoderConfig(n_items=7, dropout=0.0, **SMALL),
+        how=TrainingConfig(batch_tokens=64),
+        key=1,
+    )
+    asked = fit.validation
+    batches = list(fit._batches(asked, rng=None))
+    assert len(batches) == 2
+    expected = fit.validated()["total"]
+    scale = 1 / fit._owed(asked)
+    assert fit._step(batches, asked, share=0.0, scale=scale) == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_untrained_head_knows_how_often_each_item_is_bought(make_histories: Make) -> None:
+    """Three baskets with item 0, one with item 2, one more of each: shares 4, 1 and 2 of 7."""
+    rows = [(0, 1, 0), (0, 2, 0), (0, 3, 0), (0, 3, 2)]
+    fit = Fit.of(
+        tokens_of(make_histories(rows, 1), pool_ties=True, n_items=3),
+        np.zeros(1, np.int64),
+        zone=None,
+        until_ms=4,
+        config=EncoderConfig(n_items=3, **SMALL),
+        how=TrainingConfig(),
+        key=1,
+    )
+    shares = fit.network.next_item.popularity.detach().exp()
+    assert shares.tolist() == pytest.approx([4 / 7, 1 / 7, 2 / 7])
+
+
+def test_embeddings_and_biases_do_not_decay_and_matrices_do(random_histories: Make) -> None:
+    histories = random_histories([5])
+    fit = Fit.of(
+        tokens_of(histories, pool_ties=True, n_items=7),
+        histories.user,
+        zone=None,
+        until_ms=int(histories.events.at_ms.max()) + 1,
+        config=EncoderConfig(n_items=7, **SMALL),
+        how=TrainingConfig(),
+        key=1,
+    )
+    named = {id(weight): name for name, weight in fit.network.named_parameters()}
+    decayed, free = (
+        {named[id(weight)] for weight in group["params"]} for group in fit.optimiser.param_groups
+    )
+    assert [group["weight_decay"] for group in fit.optimiser.param_groups] == [0.01, 0.0]
+    assert {"stream.blocks.0.mix.weight", "stream.to_context.weight"} <= decayed
+    assert {"stream.item.weight", "stream.blocks.0.bias.time", "next_item.vector"} <= free
+    assert not any(name.endswith("bias") for name in decayed)
+
+
+def test_the_averaged_weights_are_what_is_kept(random_histories: Make) -> None:
+    histories = random_histories([25, 3, 14], seed=11)
+    tokens = tokens_of(histories, pool_ties=True, n_items=7)
+    fit = Fit.of(
+        tokens,
+        histories.user,
+        zone=None,
+        until_ms=int(tokens.at_ms.max()) + 1,
+        config=EncoderConfig(n_items=7, **SMALL),
+        how=TrainingConfig(epochs=1, warmup_steps=1),
+        key=1,
+    )
+    fit.run(lambda share, text: None)
+    best, slow, fast = (n.state_dict() for n in (fit.best, fit.averaged, fit.network))
+    assert all(torch.equal(best[name], slow[name]) for name in best)
+    assert any(not torch.equal(best[name], fast[name]) for name in best)
 
 
 @pytest.mark.parametrize("settings", [{"validation_users": 0}, {"n_users": 4}])

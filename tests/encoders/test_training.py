@@ -93,6 +93,39 @@ def test_the_same_key_gives_the_same_bytes_and_another_key_others(random_histori
     assert torch.equal(state, torch.get_rng_state())
 
 
+def test_leading_coordinates_carry_most_of_the_variance(random_histories: Make) -> None:
+    """The axes are turned to those of most variance over instants, for what a bandit takes."""
+    histories = random_histories([30, 12, 25, 9, 18, 22], seed=3)
+    first, until_ms = int(histories.events.at_ms.min()), int(histories.events.at_ms.max()) + 1
+    encoder = train(
+        histories,
+        zone="UTC",
+        until_ms=until_ms,
+        config=EncoderConfig(n_items=7, **SMALL),
+        key=1,
+        training=quick(),
+    )
+    at = np.tile(np.linspace(first, until_ms, 300).astype(np.int64), (6, 1))
+    variance = encoder.encode(histories, at).reshape(-1, 8).var(axis=0)
+    assert variance[:4].sum() > 0.8 * variance.sum()
+    assert variance.argmax() == 0
+    np.testing.assert_allclose(encoder.rotation @ encoder.rotation.T, np.eye(8), atol=1e-12)
+
+
+def test_amounts_are_scaled_by_the_median_of_the_training_range(make_histories: Make) -> None:
+    rows = [(0, START_MS + k * HOUR_MS, 0) for k in range(5)]
+    histories = make_histories(rows, 1, [3.0, 0.0, 5.0, 7.0, 900.0])
+    encoder = train(
+        histories,
+        zone=None,
+        until_ms=START_MS + 4 * HOUR_MS,
+        config=EncoderConfig(n_items=1, **SMALL),
+        key=1,
+        training=quick(epochs=1),
+    )
+    assert encoder.network.config.amount_scale == 5.0
+
+
 def test_training_on_nothing_says_so(make_histories: Make) -> None:
     with pytest.raises(BadInputError, match="nothing to learn from"):
         train(

@@ -64,6 +64,65 @@ def test_an_event_changes_its_own_state_and_later_ones_only(
     assert (before[1:, 6:8] != changed[1:, 6:8]).any()
 
 
+def other_values(values: torch.Tensor) -> torch.Tensor:
+    """Codes that no event has (7 is the unknown item); other places between the knots."""
+    if values.dtype == torch.int64:
+        return torch.full_like(values, 7 if int(values.min()) >= 0 else 1)
+    return torch.where(values > 5, values - 5, values.nan_to_num(0.0) + 1.3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bag_item",
+        "bag_category",
+        "bag_action",
+        "log_gap",
+        "log_amount",
+        "log_size",
+        "calendar",
+    ],
+)
+def test_every_feature_of_an_event_reaches_its_vector(
+    random_histories: Make, make_encoder: MakeEncoder, name: str
+) -> None:
+    encoder = make_encoder(n_categories=3)
+    batch = one_batch(encoder, random_histories([6, 3]), np.full((2, 1), 2**41))
+    stream = encoder.network.stream
+    changed = replace(batch, **{name: other_values(getattr(batch, name))})
+    difference = (stream.embed(changed) - stream.embed(batch)).detach().abs().amax(dim=1)
+    assert float(difference.min()) > 1e-3
+
+
+@pytest.mark.parametrize("name", ["query_log_gap", "query_calendar"])
+def test_every_feature_of_a_query_reaches_its_context(
+    random_histories: Make, make_encoder: MakeEncoder, name: str
+) -> None:
+    encoder = make_encoder()
+    batch = one_batch(encoder, random_histories([6, 0]), np.full((2, 1), 2**41))
+    stream = encoder.network.stream
+    changed = replace(batch, **{name: other_values(getattr(batch, name))})
+    difference = (stream(changed).context - stream(batch).context).detach().abs().amax(dim=2)
+    assert float(difference.min()) > 1e-3
+
+
+@pytest.mark.parametrize("name", ["gate", "mix", "narrow"])
+def test_each_sublayer_of_each_layer_reaches_the_context(
+    random_histories: Make, make_encoder: MakeEncoder, name: str
+) -> None:
+    encoder = make_encoder()
+    stream = encoder.network.stream
+    batch = one_batch(encoder, random_histories([6, 4]), np.full((2, 1), 2**41))
+    before = stream(batch).context.detach()
+    for block in stream.blocks:
+        weight = getattr(block, name).weight
+        kept = weight.detach().clone()
+        with torch.no_grad():
+            weight.mul_(0.5)
+            assert float((stream(batch).context.detach() - before).abs().amax(dim=2).min()) > 1e-4
+            weight.copy_(kept)
+
+
 def test_events_older_than_the_receptive_field_do_not_matter(
     make_histories: Make, make_encoder: MakeEncoder
 ) -> None:
