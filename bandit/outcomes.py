@@ -278,6 +278,11 @@ class RewardScheme:
         expect_shape("components", components.reshape(-1, components.shape[-1]), (-1, len(self)))
         return np.asarray(components @ self.weights)
 
+    def without_attribution(self) -> RewardScheme:
+        """The same scheme less what it attributes: what a world's truth can answer for."""
+        kept = tuple(c for c in self.components if not c.is_attributed)
+        return replace(self, components=kept)
+
     def __len__(self) -> int:
         return len(self.components)
 

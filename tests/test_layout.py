@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = {"bandit": 0, "encoders": 1, "policies": 1, "service": 2, "experiments": 3}
+ROOMS = {"bandit": 0, "encoders": 1, "policies": 1, "simulator": 1, "service": 2, "experiments": 3}
 HEAVY = ("torch", "ray", "vowpalwabbit", "gymnasium", "pandas", "sklearn", "matplotlib", "scipy")
 SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 

@@ -1,0 +1,1 @@
+"""A user population whose true mean reward of every action is known."""

@@ -1,0 +1,221 @@
+"""What one push to each of some users does: delivery, answer, visit, order, leaving.
+
+Rows that send, with an item, a slot and the decision's id, enter; sparse outcomes and the answers
+that move the state leave. Chances are :mod:`simulator.response`'s; a single uniform decides
+between click, view-through and dismissal, so better odds never turn a click into none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.outcomes import Kind
+from simulator import response
+from simulator.calendar import Calendar
+from simulator.catalogue import Catalogue
+from simulator.config import WorldConfig
+from simulator.happened import Happened, concatenated, happened
+from simulator.organic import order_delay_min, organic_values
+from simulator.state import State, Traits
+from simulator.streams import Draw, exponentials, normals, uniforms
+
+__all__ = ["Answers", "Sends", "answer", "click_delay_min", "order_values", "outcomes_of_pushes"]
+
+Float = NDArray[np.float64]
+Whole = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+_NIGHT_ENDS_H = 6
+_VISIT_LANE = 500  # keeps a push visit's order apart from those of organic sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sends:
+    """M pushes of one step, at most one a user."""
+
+    row: Whole  # (M,) position of the user
+    item: NDArray[np.int32]  # (M,)
+    offset_h: Whole  # (M,) hours from the start of the step to the slot
+    ref: Whole  # (M,) decision id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What each push came to; one entry a push."""
+
+    is_delivered: Flags
+    is_clicked: Flags
+    is_view_through: Flags
+    is_dismissed: Flags
+    has_ordered: Flags  # after a click or a view-through visit
+    has_displaced: Flags
+    has_opted_out: Flags
+    has_uninstalled: Flags
+
+    @property
+    def is_visit(self) -> Flags:
+        """True where a session came of it."""
+        return np.asarray(self.is_clicked | self.is_view_through)
+
+
+def answer(
+    config: WorldConfig,
+    traits: Traits,
+    state: State,
+    *,
+    log_odds: Float,
+    match: Float,
+) -> Answers:
+    """Draw the answer of each (user, item, hour); a user's own draws are shared by all of them.
+
+    Parameters
+    ----------
+    config : WorldConfig
+        The population.
+    traits, state : rows, (N,)
+        At the start of the step.
+    log_odds : ndarray, (N, J)
+        Of a click on each of J items, item and hour together.
+    match : ndarray, (N, J)
+        Fit to the taste, which the opt-out hazard falls with.
+    """
+    u = _drawn(traits, state)
+    displaced = response.displaced_share(config, traits, state)[:, None]
+    odds = np.exp(log_odds)
+    odds = odds * np.where(
+        u[Draw.AVAILABILITY] < config.click.available_share, config.click.available_gain, 1.0
+    )
+    p_click = odds / (1.0 + odds)
+    p_view = config.orders.view_through * (1.0 - displaced) * p_click * (1.0 - p_click)
+    p_dismiss = config.click.dismiss_chance * (1.0 - p_click - p_view)
+    is_delivered = np.broadcast_to(u[Draw.DELIVERY] < traits.p_delivered[:, None], odds.shape)
+    u_response = u[Draw.RESPONSE]
+    is_clicked = is_delivered & (u_response < p_click)
+    is_view = is_delivered & ~is_clicked & (u_response < p_click + p_view)
+    hazard = np.exp(
+        response.hazard_log(config, traits, state)[:, None] - config.opt_out.relevance_slope * match
+    )
+    p_order = np.where(is_clicked, config.orders.per_click, config.orders.per_session)
+    leaves = -np.expm1(-config.opt_out.uninstall_share * hazard)
+    return Answers(
+        is_delivered=is_delivered,
+        is_clicked=is_clicked,
+        is_view_through=is_view,
+        is_dismissed=is_delivered & (u_response >= 1.0 - p_dismiss),
+        has_ordered=(is_clicked | is_view) & (u[Draw.CLICK_ORDER] < p_order),
+        has_displaced=is_clicked & (u[Draw.DISPLACE] < displaced),
+        has_opted_out=is_delivered & (u[Draw.OPT_OUT] < -np.expm1(-hazard)),
+        has_uninstalled=is_delivered & (u[Draw.UNINSTALL] < leaves),
+    )
+
+
+def order_values(
+    config: WorldConfig,
+    traits: Traits,
+    state: State,
+    *,
+    answers: Answers,
+    price: Float,
+) -> Float:
+    """Money of each visit's order, were there one: about the item's price after a click, (N, J)."""
+    z = normals(traits.key, state.hour, Draw.ORDER_VALUE, n_lanes=2)[:, :1]
+    sd = config.orders.value_sd
+    lane = np.full(len(traits.key), _VISIT_LANE)
+    basket = organic_values(config, traits.key, state.hour, lane=lane)[:, None]
+    return np.where(answers.is_clicked, price * np.exp(sd * z - sd**2 / 2.0), basket)
+
+
+def outcomes_of_pushes(
+    config: WorldConfig,
+    traits: Traits,
+    state: State,
+    sends: Sends,
+    answers: Answers,
+    *,
+    calendar: Calendar,
+    catalogue: Catalogue,
+) -> Happened:
+    """Sparse outcomes of M pushes; ``traits`` and ``state`` hold the rows that send.
+
+    Parameters
+    ----------
+    config : WorldConfig
+        The population.
+    traits, state : rows, (M,)
+        Of the users that were sent to.
+    sends, answers : Sends and Answers of shape (M,)
+        What was sent, and what came of it.
+    """
+    sent_min = np.asarray(60.0 * (state.hour + sends.offset_h), np.float64)
+    visit_min = sent_min + click_delay_min(config, traits, state, sent_min, calendar=calendar)
+    price = catalogue.price[sends.item][:, None]
+    wide = Answers(**{name: getattr(answers, name)[:, None] for name in Answers.__slots__})
+    value = order_values(config, traits, state, answers=wide, price=price)[:, 0]
+    lane = np.full(len(sends.row), _VISIT_LANE)
+    order_min = visit_min + order_delay_min(config, traits.key, state.hour, lane=lane)
+    leaves_min = sent_min + 60.0 * uniforms(traits.key, state.hour, Draw.OPT_OUT, lane=1)
+
+    def told(kind: Kind, where: Flags, at_min: Float, **rest: NDArray[np.float64]) -> Happened:
+        at = np.flatnonzero(where)
+        return happened(
+            kind,
+            sends.row[at],
+            at_min=at_min[at],
+            ref=sends.ref[at],
+            item=sends.item[at],
+            is_caused=True,
+            **{name: array[at] for name, array in rest.items()},
+        )
+
+    return concatenated(
+        [
+            told(Kind.DELIVERED, answers.is_delivered, sent_min),
+            told(Kind.UNDELIVERED, ~answers.is_delivered, sent_min),
+            told(Kind.DISPLAYED, answers.is_delivered, sent_min),
+            told(Kind.CLICKED, answers.is_clicked, visit_min),
+            told(Kind.DISMISSED, answers.is_dismissed, visit_min),
+            told(Kind.SESSION, answers.is_visit, visit_min),
+            told(Kind.CONVERTED, answers.has_ordered, order_min, value=value),
+            told(Kind.UNSUBSCRIBED, answers.has_opted_out, leaves_min),
+            told(Kind.UNINSTALLED, answers.has_uninstalled, leaves_min),
+        ]
+    )
+
+
+def click_delay_min(
+    config: WorldConfig, traits: Traits, state: State, sent_min: Float, *, calendar: Calendar
+) -> Float:
+    """Minutes from delivery to an answer, (M,): two log-normals and a tail; nights end first."""
+    delivery = config.delivery
+    which = uniforms(traits.key, state.hour, Draw.CLICK_DELAY)
+    z = normals(traits.key, state.hour, Draw.CLICK_DELAY, n_lanes=4)[:, 3]
+    fast = delivery.fast_median_min * np.exp(delivery.fast_sd * z)
+    slow = delivery.slow_median_min * np.exp(delivery.slow_sd * z)
+    tail = (
+        60.0
+        * delivery.tail_mean_h
+        * exponentials(uniforms(traits.key, state.hour, Draw.CLICK_DELAY, lane=50))
+    )
+    edges = np.cumsum(delivery.delay_shares)
+    delay = np.select([which < edges[0], which < edges[1]], [fast, slow], default=tail)
+    local = calendar.hour_of_week(traits.zone, ((sent_min + delay) // 60).astype(np.int64)) % 24
+    # Who would answer in the night does so when the night is over; who answers at once is awake.
+    sleeps = (local < _NIGHT_ENDS_H) & (which >= edges[0])
+    return np.where(sleeps, delay + 60.0 * (_NIGHT_ENDS_H - local), delay)
+
+
+def _drawn(traits: Traits, state: State) -> dict[Draw, Float]:
+    """One uniform a purpose for each user, (N, 1): the same whatever is sent."""
+    purposes = (
+        Draw.DELIVERY,
+        Draw.AVAILABILITY,
+        Draw.RESPONSE,
+        Draw.CLICK_ORDER,
+        Draw.DISPLACE,
+        Draw.OPT_OUT,
+        Draw.UNINSTALL,
+    )
+    return {p: uniforms(traits.key, state.hour, p)[:, None] for p in purposes}

@@ -1,0 +1,126 @@
+"""Counter-based randomness of the population: one key a life, one stream a purpose.
+
+Seeds, users and episodes enter; keys leave; a key, a step, a stream and a lane give a uniform,
+the same in any batch, shard or process. Nothing random happens when something is revealed.
+Source of the mixer: Steele, Lea and Flood (2014), SplitMix64 (:func:`bandit.draws.mix64`).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bandit.draws import mix64
+
+__all__ = ["Draw", "exponentials", "life_keys", "normals", "uniforms"]
+
+Key = NDArray[np.uint64]
+Float = NDArray[np.float64]
+
+_TIME = np.uint64(0x9E3779B97F4A7C15)
+_STREAM = np.uint64(0xD1342543DE82EF95)
+_LANE = np.uint64(0xA0761D6478BD642F)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+_TO_UNIT = 2.0**-53
+_LEAST = 2.0**-54
+
+
+class Draw(IntEnum):
+    """One purpose, one stream; a new one never shifts another."""
+
+    TRAIT = 1
+    TASTE = 2
+    SLATE = 3
+    WANTED = 4
+    SESSION_COUNT = 5
+    SESSION_TIME = 6
+    SESSION_ORDER = 7
+    ORDER_DELAY = 8
+    ORDER_VALUE = 9
+    CHURN = 10
+    DELIVERY = 11
+    AVAILABILITY = 12
+    RESPONSE = 13
+    CLICK_DELAY = 14
+    CLICK_ORDER = 15
+    DISPLACE = 16
+    OPT_OUT = 17
+    UNINSTALL = 18
+    EVENT = 19
+    EMISSION = 20
+    CATALOGUE = 21
+
+
+def life_keys(seed: ArrayLike, user: ArrayLike, *, episode: ArrayLike = 0) -> Key:
+    """Key of each life: user ``user`` of seed ``seed`` in its episode ``episode``; broadcast.
+
+    Parameters
+    ----------
+    seed : int or array of int
+        Of the population, or of each row.
+    user : int or array of int
+        Who.
+    episode : int or array of int
+        How many lives the row has had before.
+    """
+    with np.errstate(over="ignore"):
+        key = mix64(np.asarray(seed).astype(np.uint64))
+        key = mix64(key + np.asarray(user).astype(np.uint64))
+        return mix64(key + np.asarray(episode).astype(np.uint64))
+
+
+def uniforms(key: Key, step: NDArray[np.int64], draw: Draw, *, lane: ArrayLike = 0) -> Float:
+    """Uniforms in [0, 1), one for each (key, step, lane); broadcast.
+
+    Parameters
+    ----------
+    key : ndarray of uint64
+        Of lives, see :func:`life_keys`.
+    step : ndarray of int
+        The life's own clock, in hours.
+    draw : Draw
+        The purpose.
+    lane : int or array of int
+        Tells several draws of one purpose and step apart.
+    """
+    with np.errstate(over="ignore"):
+        # Streams and lanes are multiplied once, as scalars where they are scalars.
+        offset = np.uint64(draw) * _STREAM + np.asarray(lane).astype(np.uint64) * _LANE
+        bits = key + (step.astype(np.uint64) * _TIME + offset)
+        bits = (bits ^ (bits >> np.uint64(30))) * _FIRST
+        bits = (bits ^ (bits >> np.uint64(27))) * _SECOND
+        bits ^= bits >> np.uint64(31)
+        # A second round: one alone leaves keys that differ by a multiple of _TIME correlated.
+        bits = (bits ^ (bits >> np.uint64(33))) * _FIRST
+        bits ^= bits >> np.uint64(29)
+    return np.asarray((bits >> np.uint64(11)) * _TO_UNIT)
+
+
+def normals(key: Key, step: NDArray[np.int64], draw: Draw, *, n_lanes: int) -> Float:
+    """Standard normals, (N, n_lanes), by Box and Muller (1958) from pairs of uniforms.
+
+    Parameters
+    ----------
+    key, step : ndarray, (N,)
+        See :func:`uniforms`.
+    draw : Draw
+        The purpose.
+    n_lanes : int
+        How many a row.
+    """
+    n_pairs = -(-n_lanes // 2)
+    lanes = np.arange(n_pairs)
+    first = uniforms(key[:, None], step[:, None], draw, lane=2 * lanes)
+    second = uniforms(key[:, None], step[:, None], draw, lane=2 * lanes + 1)
+    radius = np.sqrt(-2.0 * np.log(first + _LEAST))
+    angle = 2.0 * np.pi * second
+    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return np.asarray(both[:, :n_lanes])
+
+
+def exponentials(uniform: Float) -> Float:
+    """Unit exponentials from uniforms, by inversion."""
+    return np.asarray(-np.log1p(-uniform))

@@ -1,0 +1,189 @@
+"""The true mean of every action, in closed form, and what every action would have paid.
+
+A population at the start of a step enters. Level 1 is the mean: base (what comes without a push in
+this step), what each action causes over whole windows, and what it displaces of later organic
+visits. Level 2 is realised: the same uniforms decide every action, so ``outcome[n, a]`` is exactly
+what ``step`` would have paid; only the marginals are identified by any experiment, the coupling
+is a convention. Both come from the formulas that the sampler uses (:mod:`simulator.response`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator import organic, pushes, response
+from simulator.kernel import Population
+from simulator.organic import Rate
+from simulator.worth import N_QUANTITIES, Quantity, Worth
+
+__all__ = ["Means", "mean_reward", "means_of", "outcome_of"]
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """True means of the eight quantities of :class:`~simulator.worth.Quantity`."""
+
+    base: Float  # (N, Q) organic outcomes of this step
+    caused: Float  # (N, A, Q) by the action over whole windows
+    displaced: Float  # (N, A, Q) organic outcomes of later steps that it takes away
+
+    @property
+    def uplift(self) -> Float:
+        """What an action adds on balance, (N, A, Q)."""
+        return np.asarray(self.caused - self.displaced)
+
+
+def means_of(population: Population) -> Means:
+    """Level 1, every quantity apart; memory is N · A · 8 numbers twice."""
+    config = population.ground.config
+    chances, displaced, leaves = _answers(population)
+    n, k, s = chances.click.shape
+    caused, taken = np.zeros((2, n, k, s, N_QUANTITIES))
+    orders, price = config.orders, population.ground.catalogue.price[population.offer().items]
+    basket = organic.mean_order_value(config)
+    caused[..., Quantity.SESSION] = chances.click + chances.view_through
+    caused[..., Quantity.ORDER] = (
+        orders.per_click * chances.click + orders.per_session * chances.view_through
+    )
+    caused[..., Quantity.VALUE] = (
+        orders.per_click * price[:, :, None] * chances.click
+        + orders.per_session * basket * chances.view_through
+    )
+    caused[..., Quantity.CLICK] = chances.click
+    caused[..., Quantity.DISMISSAL] = chances.dismiss
+    caused[..., Quantity.OPT_OUT] = leaves[0][:, :, None]
+    caused[..., Quantity.UNINSTALL] = leaves[1][:, :, None]
+    caused *= _can_send(population)[:, None, None, None]
+    caused[..., Quantity.SEND] = 1.0
+    gone = displaced * caused[..., Quantity.CLICK]
+    for quantity, each in _organic_worth(config, basket).items():
+        taken[..., quantity] = gone * each
+    return Means(base=_base(population), caused=_with_hold(caused), displaced=_with_hold(taken))
+
+
+def mean_reward(population: Population, worth: Worth) -> Float:
+    """Level 1, weighed: base + uplift of every action, (N, A); faster than all quantities apart."""
+    config, of = population.ground.config, worth.of_quantity
+    chances, displaced, leaves = _answers(population)
+    orders, price = config.orders, population.ground.catalogue.price[population.offer().items]
+    basket = organic.mean_order_value(config)
+    visit = sum(of[q] * each for q, each in _organic_worth(config, basket).items())
+    of_click = (
+        of[Quantity.CLICK]
+        + of[Quantity.SESSION]
+        + orders.per_click * (of[Quantity.ORDER] + of[Quantity.VALUE] * price)
+    )  # (N, K)
+    reward = (of_click[:, :, None] - visit * displaced) * chances.click
+    reward += visit * chances.view_through
+    if of[Quantity.DISMISSAL]:
+        reward += of[Quantity.DISMISSAL] * chances.dismiss
+    reward += (of[Quantity.OPT_OUT] * leaves[0] + of[Quantity.UNINSTALL] * leaves[1])[:, :, None]
+    reward *= _can_send(population)[:, None, None]
+    reward += worth.of_send
+    base = _base(population) @ of
+    return np.asarray(_with_hold(reward) + base[:, None])
+
+
+def outcome_of(population: Population, worth: Worth) -> Float:
+    """Level 2: what each action would be paid for what this step decides, (N, A).
+
+    Notes
+    -----
+    Displacement takes organic visits of later steps away and is no part of what this step pays:
+    the mean of ``outcome`` is base + caused, without ``displaced``.
+    """
+    config = population.ground.config
+    n, k, s = population.n_users, population.offer().items.shape[1], len(population.offsets_h)
+    match = population.matches()
+    z = population.item_log_odds(match)[:, :, None] + population.slot_log_odds()[:, None, :]
+    wide = np.repeat(match, s, axis=1)
+    answers = pushes.answer(
+        config,
+        population.traits,
+        population.state,
+        log_odds=z.reshape(n, k * s),
+        match=wide,
+    )
+    price = np.repeat(population.ground.catalogue.price[population.offer().items], s, axis=1)
+    value = pushes.order_values(
+        config, population.traits, population.state, answers=answers, price=price
+    )
+    of = worth.of_quantity
+    paid = (
+        of[Quantity.CLICK] * answers.is_clicked
+        + of[Quantity.DISMISSAL] * answers.is_dismissed
+        + of[Quantity.SESSION] * answers.is_visit
+        + (of[Quantity.ORDER] + of[Quantity.VALUE] * value) * answers.has_ordered
+        + of[Quantity.OPT_OUT] * answers.has_opted_out
+        + of[Quantity.UNINSTALL] * answers.has_uninstalled
+    )
+    paid = paid * _can_send(population)[:, None] + worth.of_send
+    came = population.organic_outcomes()
+    organic_paid = np.bincount(came.row, weights=worth.of_outcomes(came), minlength=n)
+    return np.concatenate([np.zeros((n, 1)), paid], axis=1) + organic_paid[:, None]
+
+
+def _answers(population: Population) -> tuple[response.Chances, Float, tuple[Float, Float]]:
+    """Chances (N, K, S), the displaced share (N, 1, 1), and chances of leaving (N, K) each."""
+    config, traits, state = population.ground.config, population.traits, population.state
+    match = population.matches()
+    displaced = response.displaced_share(config, traits, state)[:, None, None]
+    # Odds multiply, so one exponential a pair of item and slot is saved.
+    odds = (
+        np.exp(population.item_log_odds(match))[:, :, None]
+        * np.exp(population.slot_log_odds())[:, None, :]
+    )
+    chances = response.chances(
+        config, odds, p_delivered=traits.p_delivered[:, None, None], displaced=displaced
+    )
+    hazard = np.exp(
+        response.hazard_log(config, traits, state)[:, None] - config.opt_out.relevance_slope * match
+    )
+    reached = traits.p_delivered[:, None]
+    opts_out = reached * -np.expm1(-hazard)
+    uninstalls = reached * -np.expm1(-config.opt_out.uninstall_share * hazard)
+    return chances, displaced, (opts_out, uninstalls)
+
+
+def _organic_worth(config: Any, basket: float) -> dict[Quantity, float]:
+    """Quantities of one organic visit."""
+    per_session = config.orders.per_session
+    return {
+        Quantity.SESSION: 1.0,
+        Quantity.ORDER: per_session,
+        Quantity.VALUE: per_session * basket,
+    }
+
+
+def _base(population: Population) -> Float:
+    """Organic quantities of this step, (N, Q)."""
+    config = population.ground.config
+    rate: Rate = population.rate()
+    visits = organic.expected_sessions(rate.total, population.state.debt)
+    base = np.zeros((population.n_users, N_QUANTITIES))
+    for quantity, each in _organic_worth(config, organic.mean_order_value(config)).items():
+        base[:, quantity] = visits * each
+    leaves = organic.leave_chance(config, hours=population.hours)
+    base[:, Quantity.UNINSTALL] = leaves * population.state.is_alive
+    return base
+
+
+def _can_send(population: Population) -> Float:
+    """1 where a push is carried out, 0 for users who left or opted out, (N,)."""
+    state = population.state
+    return np.asarray(state.is_alive & state.is_reachable, np.float64)
+
+
+def _with_hold(of_sends: Float) -> Float:
+    """(N, K, S, …) of sends as (N, 1 + K·S, …) of actions, hold first and zero."""
+    n, k, s = of_sends.shape[:3]
+    rest = of_sends.shape[3:]
+    whole = np.zeros((n, 1 + k * s, *rest))
+    whole[:, 1:] = of_sends.reshape(n, k * s, *rest)
+    return whole

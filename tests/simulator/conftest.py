@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.config import load
+from simulator.kernel import Ground, Population, ground_of
+from simulator.streams import life_keys
+
+Begin = Callable[..., Population]
+
+
+@lru_cache(maxsize=32)
+def _ground(preset: str) -> Ground:
+    return ground_of(load(preset))
+
+
+@pytest.fixture
+def begin() -> Begin:
+    """Lives of a preset: ``begin("ecommerce", 100, hours=24, seed=1, clock={...})``."""
+
+    def make(
+        preset: str, n_users: int, *, hours: int = 24, seed: int = 1, **changes: dict[str, Any]
+    ) -> Population:
+        ground = ground_of(load(preset, **changes)) if changes else _ground(preset)
+        return Population.begin(ground, life_keys(seed, np.arange(n_users)), hours=hours)
+
+    return make
