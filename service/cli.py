@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 from bandit.errors import OpportuneError
 
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_check(commands)
     _add_report(commands)
+    _add_power(commands)
     return parser
 
 
@@ -95,6 +97,27 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     report = commands.add_parser("report", help="write the page of a finished run again")
     report.add_argument("folder", type=Path, metavar="RUN")
     report.set_defaults(call=_report)
+
+
+def _add_power(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    power = commands.add_parser(
+        "power",
+        help="how many users and weeks a holdout needs to see an effect",
+        description="Two-sided normal power of a randomised holdout, on the means of user-weeks.",
+    )
+    number: Any = {"type": float, "metavar": "X"}
+    whole: Any = {"type": int, "metavar": "N"}
+    power.add_argument("--holdout", required=True, help="percent of users held out", **number)
+    power.add_argument("--effect", required=True, help="relative effect, in percent", **number)
+    power.add_argument("--rate", help="share of user-weeks that count, such as 0.03", **number)
+    power.add_argument("--mean", help="or the mean of a user-week, with --sd", **number)
+    power.add_argument("--sd", help="standard deviation of a user-week", **number)
+    power.add_argument("--icc", default=0.2, help="correlation of a user's weeks (0.2)", **number)
+    power.add_argument("--weeks", nargs="+", help="lengths to tell about (1 ... 26)", **whole)
+    power.add_argument("--power", default=80.0, help="percent of trials that see it (80)", **number)
+    power.add_argument("--level", default=5.0, help="level of the test, percent (5)", **number)
+    power.add_argument("--users", help="users there are: what they can see", **whole)
+    power.set_defaults(call=_power)
 
 
 def _add_file_options(parser: argparse.ArgumentParser) -> None:
@@ -138,6 +161,26 @@ def _report(chosen: argparse.Namespace) -> int:
     from service.reports.page import write_report
 
     print(write_report(chosen.folder))
+    return 0
+
+
+def _power(chosen: argparse.Namespace) -> int:
+    from service.jobs.power import PowerQuestion, power_lines
+
+    question = PowerQuestion(
+        holdout_percent=chosen.holdout,
+        effect_percent=chosen.effect,
+        rate=chosen.rate,
+        mean=chosen.mean,
+        sd=chosen.sd,
+        icc=chosen.icc,
+        power_percent=chosen.power,
+        level_percent=chosen.level,
+        users=chosen.users,
+        **({"weeks": tuple(chosen.weeks)} if chosen.weeks else {}),
+    )
+    for line in power_lines(question):
+        print(line)
     return 0
 
 
