@@ -52,6 +52,17 @@ class Catalogue:
         """Row of the tables by time for each hour, any shape."""
         return np.minimum(hour // self.tick_h, len(self.appeal) - 1)
 
+    def appeal_of(self, items: NDArray[np.int32], hour: Whole) -> NDArray[np.float32]:
+        """Log-odds of each item at its row's hour, (N, K)."""
+        return self.appeal.ravel().take(self._places(items, hour))
+
+    def in_stock(self, items: NDArray[np.int32], hour: Whole) -> NDArray[np.bool_]:
+        """Whether each item can be had at its row's hour, (N, K)."""
+        return self.is_in_stock.ravel().take(self._places(items, hour))
+
+    def _places(self, items: NDArray[np.int32], hour: Whole) -> Whole:
+        return items + (self.tick(hour) * self.n_items)[:, None]
+
     def hours_left(self, items: NDArray[np.int32], hour: Whole) -> Float:
         """Hours until each item expires, (N, K); infinite where nothing does."""
         if not self.lifetime_h:

@@ -118,11 +118,10 @@ class Population:
         if self._offer is None:
             catalogue, hour = self.ground.catalogue, self.state.hour
             items = self.slates_of(np.arange(self.n_users))
-            tick = catalogue.tick(hour)[:, None]
             self._offer = Offer(
                 items=items,
                 hour_of_week=self.ground.calendar.hour_of_week(self.traits.zone, hour),
-                is_in_stock=catalogue.is_in_stock[tick, items],
+                is_in_stock=catalogue.in_stock(items, hour),
                 hours_left=catalogue.hours_left(items, hour),
             )
         return self._offer
@@ -134,15 +133,16 @@ class Population:
             keys = np.broadcast_to(life_keys(_SLATE_SEED, 0), len(rows))
         else:
             keys = self.traits.key[rows]
-        return slates[(uniforms(keys, hour, Draw.SLATE) * len(slates)).astype(np.int64)]
+        which = (uniforms(keys, hour, Draw.SLATE) * len(slates)).astype(np.int64)
+        return slates.take(which, axis=0)
 
-    def matches(self) -> Float:
+    def matches(self) -> NDArray[np.float32]:
         """Fit of each offered item to its user's taste, (N, K)."""
         return response.match_of(
             self.traits, self.state, self.offer().items, catalogue=self.ground.catalogue
         )
 
-    def item_log_odds(self, match: Float) -> Float:
+    def item_log_odds(self, match: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-odds of a click of each offered item, without the hour, (N, K)."""
         config = self.ground.config
         z = response.item_log_odds(

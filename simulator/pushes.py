@@ -8,6 +8,7 @@ between click, view-through and dismissal, so better odds never turn a click int
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +67,8 @@ def answer(
     traits: Traits,
     state: State,
     *,
-    log_odds: Float,
-    match: Float,
+    log_odds: NDArray[np.floating[Any]],
+    match: NDArray[np.floating[Any]],
 ) -> Answers:
     """Draw the answer of each (user, item, hour); a user's own draws are shared by all of them.
 

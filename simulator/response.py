@@ -8,6 +8,7 @@ come from the same lines. All effects are log-odds; constants and sources are th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ __all__ = [
     "Chances",
     "chances",
     "displaced_share",
+    "fit_of",
     "hazard_log",
     "item_log_odds",
     "match_of",
@@ -30,9 +32,11 @@ __all__ = [
 ]
 
 Float = NDArray[np.float64]
+Single = NDArray[np.float32]
 Items = NDArray[np.int32]
 
 _ACTOR_USER = 5 * 10**9
+_FORGOTTEN_HALF_LIVES = 24  # 2^-24: what is left is below single precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +48,18 @@ class Chances:
     dismiss: Float
 
 
-def match_of(traits: Traits, state: State, items: Items, *, catalogue: Catalogue) -> Float:
+def match_of(traits: Traits, state: State, items: Items, *, catalogue: Catalogue) -> Single:
     """How well each item fits the user's taste now, about standard normal, (N, J)."""
-    features = catalogue.features[items]  # (N, J, D)
-    taste = traits.taste + state.drift
+    return fit_of(traits.taste + state.drift, items, catalogue=catalogue)
+
+
+def fit_of(taste: Single, items: Items, *, catalogue: Catalogue) -> Single:
+    """Scaled product of a taste or profile (N, D) with the features of items (N, J): (N, J)."""
+    features = catalogue.features.take(items, axis=0)  # (N, J, D)
     # einsum, not a matrix product: its sums do not depend on how many rows there are.
     fit = np.einsum("nd,njd->nj", taste, features)
-    return np.asarray(fit / np.sqrt(features.shape[2]), np.float64)
+    fit *= np.float32(1.0 / np.sqrt(features.shape[2]))
+    return np.asarray(fit, np.float32)
 
 
 def item_log_odds(
@@ -60,22 +69,20 @@ def item_log_odds(
     items: Items,
     *,
     catalogue: Catalogue,
-    match: Float,
-) -> Float:
+    match: Single,
+) -> Single:
     """Log-odds of a click from user and item, without the hour, (N, J)."""
-    click, hour = config.click, state.hour
-    z = _user_log_odds(config, traits, state)[:, None] + click.match_gain * match
-    z += catalogue.appeal[catalogue.tick(hour)[:, None], items]
+    click = config.click
+    z = match * np.float32(click.match_gain)
+    z += _user_log_odds(config, traits, state).astype(np.float32)[:, None]
+    z += catalogue.appeal_of(items, state.hour)
     if click.template_penalty:
-        template = catalogue.template[items]
-        since = hour[:, None] - np.take_along_axis(state.template_h, template, axis=1)
-        z += _recovering(click.template_penalty, since, 24 * click.template_half_life_days)
+        z += _template_recovery(config, state, items, catalogue=catalogue)
     if click.item_penalty:
-        since = hour[:, None] - _last_sent_h(state, items)
-        z += _recovering(click.item_penalty, since, 24 * click.item_half_life_days)
-    z += _after_purchase(config, state, catalogue.category[items], catalogue=catalogue)
+        _add_item_recovery(z, config, state, items)
+    _add_after_purchase(z, config, state, items, catalogue=catalogue)
     if click.tie_gain:
-        z += click.tie_gain * _tie(traits, catalogue.category[items])
+        z += (click.tie_gain * _tie(traits, catalogue.category[items])).astype(np.float32)
     return z
 
 
@@ -159,33 +166,53 @@ def _user_log_odds(config: WorldConfig, traits: Traits, state: State) -> Float:
     return np.asarray(z)
 
 
-def _recovering(penalty: float, since_h: NDArray[np.int64], half_life_h: float) -> Float:
-    """Log of 1 − penalty · 2^(−age / half-life): Yancey and Settles (2020), recovering arms."""
-    return np.log1p(-penalty * np.exp2(-since_h / half_life_h))
+@lru_cache(maxsize=16)
+def _recovery(penalty: float, half_life_h: float) -> Single:
+    """Log of 1 − penalty · 2^(−age / half-life) by age in hours, until it is 0: (H,).
+
+    Yancey and Settles (2020), recovering arms; ages are whole hours, so a table is exact.
+    """
+    age_h = np.arange(int(_FORGOTTEN_HALF_LIVES * half_life_h) + 2)
+    table = np.log1p(-penalty * np.exp2(-age_h / half_life_h))
+    table[-1] = 0.0
+    return table.astype(np.float32)
 
 
-def _last_sent_h(state: State, items: Items) -> NDArray[np.int64]:
-    """Hour at which each item was last sent to its user, of the last few, (N, J)."""
-    last = np.full(items.shape, -(10**6), np.int64)
-    for slot in range(state.recent_item.shape[1]):
-        is_same = items == state.recent_item[:, slot, None]
-        if is_same.any():
-            last = np.where(is_same, np.maximum(last, state.recent_h[:, slot, None]), last)
-    return last
+def _template_recovery(
+    config: WorldConfig, state: State, items: Items, *, catalogue: Catalogue
+) -> Single:
+    """What the last sending of each item's template costs it, (N, J)."""
+    click = config.click
+    table = _recovery(click.template_penalty, 24.0 * click.template_half_life_days)
+    n, n_templates = state.template_h.shape
+    age_h = state.hour[:, None].astype(np.int32) - state.template_h  # (N, templates)
+    penalty = table.take(np.minimum(age_h, len(table) - 1))
+    place = catalogue.template.take(items)
+    place += np.arange(0, n * n_templates, n_templates, dtype=np.int32)[:, None]
+    return np.asarray(penalty.ravel().take(place), np.float32)
 
 
-def _after_purchase(
-    config: WorldConfig, state: State, category: Items, *, catalogue: Catalogue
-) -> Float:
-    """Substitutes of what was bought fall, complements rise, for a while, (N, J)."""
+def _add_item_recovery(z: Single, config: WorldConfig, state: State, items: Items) -> None:
+    """Add what the last sending of each item costs it, (N, J), in place; few pairs have any."""
+    click = config.click
+    table = _recovery(click.item_penalty, 24.0 * click.item_half_life_days)
+    for place in range(state.recent_item.shape[1]):
+        row, column = np.nonzero(items == state.recent_item[:, place, None])
+        age_h = state.hour[row] - state.recent_h[row, place]
+        z[row, column] += table[np.minimum(age_h, len(table) - 1)]
+
+
+def _add_after_purchase(
+    z: Single, config: WorldConfig, state: State, items: Items, *, catalogue: Catalogue
+) -> None:
+    """Substitutes of what was bought fall, complements rise, for a while; in place."""
     taste = config.taste
-    is_recent = state.hour - state.bought_h < 24.0 * taste.jump_days
-    if not is_recent.any():
-        return np.zeros(category.shape)
-    bought = np.where(is_recent, state.bought_category, -1)[:, None]
-    goes_with = np.where(bought >= 0, catalogue.complement[bought], -1)
+    rows = np.flatnonzero(state.hour - state.bought_h < 24.0 * taste.jump_days)
+    category = catalogue.category[items[rows]]
+    bought = state.bought_category[rows, None]
     jump = np.where(category == bought, np.log(taste.substitutes), 0.0)
-    return np.where(category == goes_with, np.log(taste.complements), jump)
+    goes_with = catalogue.complement[bought]
+    z[rows] += np.where(category == goes_with, np.log(taste.complements), jump)
 
 
 def _tie(traits: Traits, actor: Items) -> Float:

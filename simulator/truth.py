@@ -10,12 +10,12 @@ is a convention. Both come from the formulas that the sampler uses (:mod:`simula
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator import organic, pushes, response
+from simulator.config import WorldConfig
 from simulator.kernel import Population
 from simulator.organic import Rate
 from simulator.worth import N_QUANTITIES, Quantity, Worth
@@ -23,6 +23,9 @@ from simulator.worth import N_QUANTITIES, Quantity, Worth
 __all__ = ["Means", "mean_reward", "means_of", "outcome_of"]
 
 Float = NDArray[np.float64]
+Single = NDArray[np.float32]
+
+_BLOCK = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,27 +70,87 @@ def means_of(population: Population) -> Means:
     return Means(base=_base(population), caused=_with_hold(caused), displaced=_with_hold(taken))
 
 
-def mean_reward(population: Population, worth: Worth) -> Float:
-    """Level 1, weighed: base + uplift of every action, (N, A); faster than all quantities apart."""
+def mean_reward(population: Population, worth: Worth) -> NDArray[np.float32]:
+    """Level 1, weighed: base + uplift of every action, (N, A).
+
+    The same means as :func:`means_of` to single precision, some twenty times faster: what a push
+    is worth is a quadratic in its two chances of a click, so no quantity is kept apart.
+    """
     config, of = population.ground.config, worth.of_quantity
-    chances, displaced, leaves = _answers(population)
-    orders, price = config.orders, population.ground.catalogue.price[population.offer().items]
+    match, traits = population.matches(), population.traits
+    displaced = response.displaced_share(config, traits, population.state)[:, None]
+    opts_out, uninstalls = _leaves(population, match)
+    can = _can_send(population)[:, None]
+    reached = can * traits.p_delivered[:, None]
     basket = organic.mean_order_value(config)
     visit = sum(of[q] * each for q, each in _organic_worth(config, basket).items())
+    price = population.ground.catalogue.price[population.offer().items]
     of_click = (
         of[Quantity.CLICK]
         + of[Quantity.SESSION]
-        + orders.per_click * (of[Quantity.ORDER] + of[Quantity.VALUE] * price)
+        + config.orders.per_click * (of[Quantity.ORDER] + of[Quantity.VALUE] * price)
+        - visit * displaced
     )  # (N, K)
-    reward = (of_click[:, :, None] - visit * displaced) * chances.click
-    reward += visit * chances.view_through
-    if of[Quantity.DISMISSAL]:
-        reward += of[Quantity.DISMISSAL] * chances.dismiss
-    reward += (of[Quantity.OPT_OUT] * leaves[0] + of[Quantity.UNINSTALL] * leaves[1])[:, :, None]
-    reward *= _can_send(population)[:, None, None]
-    reward += worth.of_send
-    base = _base(population) @ of
-    return np.asarray(_with_hold(reward) + base[:, None])
+    of_dismissal = of[Quantity.DISMISSAL] * config.click.dismiss_chance
+    views = config.orders.view_through * (1.0 - displaced)
+    leaving = of[Quantity.OPT_OUT] * opts_out + of[Quantity.UNINSTALL] * uninstalls
+    return _of_pushes(
+        config,
+        np.exp(population.item_log_odds(match)),
+        np.exp(population.slot_log_odds()),
+        per_click=reached * (of_click - of_dismissal),
+        per_view=reached * views * (visit - of_dismissal),
+        fixed=can * leaving + reached * of_dismissal + worth.of_send,
+        base=_base(population) @ of,
+    )
+
+
+def _of_pushes(
+    config: WorldConfig,
+    item_odds: Single,
+    slot_odds: Float,
+    *,
+    per_click: Float,
+    per_view: Float,
+    fixed: Float,
+    base: Float,
+) -> NDArray[np.float32]:
+    """Worth of every action, (N, A): click · per_click + click · (1 − click) · per_view + fixed.
+
+    Parameters
+    ----------
+    config : WorldConfig
+        The population.
+    item_odds, slot_odds : ndarray, (N, K) and (N, S)
+        Whose products are the odds of a click while not available.
+    per_click, per_view, fixed : ndarray, (N, K), (N, 1), (N, K)
+        Worth of a click, of an undecided glance, and of the push itself.
+    base : ndarray, (N,)
+        Worth of holding.
+    """
+    (n, k), s = item_odds.shape, slot_odds.shape[1]
+    whole = np.empty((n, 1 + k * s), np.float32)
+    whole[:, 0] = base
+    straight = np.asarray(per_click + per_view, np.float32)[:, :, None]
+    bent = np.asarray(per_view, np.float32)[:, :, None]
+    rest = np.asarray(fixed + base[:, None], np.float32)[:, :, None]
+    slots = slot_odds.astype(np.float32)
+    share, gain = config.click.available_share, config.click.available_gain
+    for start in range(0, n, _BLOCK):  # blocks that fit in cache
+        rows = slice(start, start + _BLOCK)
+        busy = item_odds[rows, :, None] * slots[rows, None, :]
+        busy /= 1.0 + busy
+        free = busy * np.float32(gain - 1.0)
+        free += 1.0
+        np.divide(busy, free, out=free)
+        free *= np.float32(gain)
+        reward = (straight[rows] - bent[rows] * busy) * busy
+        reward *= np.float32(1.0 - share)
+        free *= (straight[rows] - bent[rows] * free) * np.float32(share)
+        reward += free
+        reward += rest[rows]
+        whole[rows, 1:] = reward.reshape(len(reward), k * s)
+    return whole
 
 
 def outcome_of(population: Population, worth: Worth) -> Float:
@@ -129,7 +192,7 @@ def outcome_of(population: Population, worth: Worth) -> Float:
     return np.concatenate([np.zeros((n, 1)), paid], axis=1) + organic_paid[:, None]
 
 
-def _answers(population: Population) -> tuple[response.Chances, Float, tuple[Float, Float]]:
+def _answers(population: Population) -> tuple[response.Chances, Float, tuple[Single, Single]]:
     """Chances (N, K, S), the displaced share (N, 1, 1), and chances of leaving (N, K) each."""
     config, traits, state = population.ground.config, population.traits, population.state
     match = population.matches()
@@ -142,16 +205,20 @@ def _answers(population: Population) -> tuple[response.Chances, Float, tuple[Flo
     chances = response.chances(
         config, odds, p_delivered=traits.p_delivered[:, None, None], displaced=displaced
     )
-    hazard = np.exp(
-        response.hazard_log(config, traits, state)[:, None] - config.opt_out.relevance_slope * match
-    )
-    reached = traits.p_delivered[:, None]
-    opts_out = reached * -np.expm1(-hazard)
+    return chances, displaced, _leaves(population, match)
+
+
+def _leaves(population: Population, match: Single) -> tuple[Single, Single]:
+    """Chances of opting out and of uninstalling at each item, (N, K)."""
+    config = population.ground.config
+    log = response.hazard_log(config, population.traits, population.state).astype(np.float32)
+    hazard = np.exp(log[:, None] - np.float32(config.opt_out.relevance_slope) * match)
+    reached = population.traits.p_delivered[:, None].astype(np.float32)
     uninstalls = reached * -np.expm1(-config.opt_out.uninstall_share * hazard)
-    return chances, displaced, (opts_out, uninstalls)
+    return reached * -np.expm1(-hazard), uninstalls
 
 
-def _organic_worth(config: Any, basket: float) -> dict[Quantity, float]:
+def _organic_worth(config: WorldConfig, basket: float) -> dict[Quantity, float]:
     """Quantities of one organic visit."""
     per_session = config.orders.per_session
     return {
