@@ -9,14 +9,15 @@ prior is a gamma).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit.draws import Stream, generator
-from bandit.errors import BadInputError
+from bandit.errors import BadInputError, expect_shape
 from bandit.events import Histories
 from encoders.answer import Answer, expect_items, expect_slots, expect_times, expect_zone
 from encoders.clock import clock_cells, local_ms
@@ -51,6 +52,12 @@ class TabularParameters:
     rhythm_prior: float = 8.0
     rate_prior: float = 2.0
 
+    def __post_init__(self) -> None:
+        expect_shape("popularity", self.popularity, (-1,))
+        expect_shape("hour", self.hour, (24,))
+        expect_shape("weekday", self.weekday, (7,))
+        expect_shape("recency_factor", self.recency_factor, (len(_RECENCY_EDGES_H) + 2,))
+
 
 class TabularRecencyEncoder:
     """Time since last, faded frequencies by item, hour and weekday, shrunk to the population.
@@ -61,10 +68,19 @@ class TabularRecencyEncoder:
         From :meth:`fit`.
     zone : str or None
         IANA zone of the users; the clock is UTC's where unknown.
+    notes : mapping, optional
+        How it was fitted, kept with the artefact.
     """
 
-    def __init__(self, parameters: TabularParameters, *, zone: str | None) -> None:
+    def __init__(
+        self,
+        parameters: TabularParameters,
+        *,
+        zone: str | None,
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
         self.parameters = parameters
+        self.notes = dict(notes or {})
         self.zone = expect_zone(zone)
         self._frequent = np.argsort(-parameters.popularity, kind="stable")[:_N_FREQUENT]
 
@@ -99,7 +115,8 @@ class TabularRecencyEncoder:
         rng = generator(key, stream=Stream.INITIAL)
         parameters = _with_best_counts(parameters, tokens, zone, until_ms=until_ms, rng=rng)
         factor = _recency_factor(parameters, tokens, zone, until_ms=until_ms, rng=rng)
-        return cls(replace(parameters, recency_factor=factor), zone=zone)
+        notes = {"n_users": histories.n_users, "n_tokens": tokens.n_tokens, "until_ms": until_ms}
+        return cls(replace(parameters, recency_factor=factor), zone=zone, notes=notes)
 
     @property
     def encoder_id(self) -> str:
@@ -326,6 +343,8 @@ def _with_best_counts(
     asked = event_questions(tokens, np.arange(len(tokens.start) - 1))
     late = np.flatnonzero(asked.at_ms >= parameters.from_ms + 0.6 * (until_ms - parameters.from_ms))
     late = rng.permutation(late)[:_N_TRIED]
+    if not len(late):
+        return parameters
     queries = queries_of(tokens, asked.row[late], asked.at_ms[late])
     begin, end = asked.basket_from[late], asked.basket_to[late]
     best, best_score = parameters, -np.inf

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.events import Histories
+from encoders.ragged import spans
 
 __all__ = [
     "MISSING_GAP",
@@ -30,6 +31,7 @@ __all__ = [
 
 MISSING_GAP = -1
 _OWNED = 128  # query positions that one piece owns
+_ASKED = 2048  # queries of one piece: its attention grows with queries times tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,16 +138,22 @@ def events_before(histories: Histories, until_ms: int) -> Histories:
 
 def queries_of(tokens: TokenTable, row: NDArray[np.int64], at_ms: NDArray[np.int64]) -> Queries:
     """Count, for each question, the tokens strictly before it and the time since the last."""
+    at = np.asarray(at_ms, np.int64)
+    # Instants beyond all tokens count as just beyond, so that keys span the tokens only.
+    base, last = int(tokens.at_ms.min(initial=2**62)), int(tokens.at_ms.max(initial=-(2**62)))
+    near = np.clip(at, base, max(base, last + 1)) - base
+    when, span = tokens.at_ms - base, max(last - base, 0) + 2
     n_histories = len(tokens.start) - 1
-    base = min(tokens.at_ms.min(initial=2**62), at_ms.min(initial=2**62))
-    span = max(tokens.at_ms.max(initial=base), at_ms.max(initial=base)) - base + 1
+    if n_histories * span > np.iinfo(np.int64).max:
+        instants, when = np.unique(tokens.at_ms, return_inverse=True)
+        near, span = np.searchsorted(instants, at), len(instants) + 1
     owner = np.repeat(np.arange(n_histories), np.diff(tokens.start))
-    place = np.searchsorted(owner * span + (tokens.at_ms - base), row * span + (at_ms - base))
+    place = np.searchsorted(owner * span + when, row * span + near)
     seen = place - tokens.start[row]
     gap_ms = np.full(len(row), MISSING_GAP, np.int64)
     has_past = seen > 0
-    gap_ms[has_past] = at_ms[has_past] - tokens.at_ms[place[has_past] - 1]
-    return Queries(row=row, at_ms=at_ms, seen=np.asarray(seen, np.int64), gap_ms=gap_ms)
+    gap_ms[has_past] = at[has_past] - tokens.at_ms[place[has_past] - 1]
+    return Queries(row=row, at_ms=at, seen=np.asarray(seen, np.int64), gap_ms=gap_ms)
 
 
 def cut_pieces(
@@ -172,7 +180,7 @@ def cut_pieces(
     row, block = queries.row[order], block[order]
     is_first = np.ones(len(order), np.bool_)
     is_first[1:] = (np.diff(row) != 0) | (np.diff(block) != 0)
-    first = np.flatnonzero(is_first)
+    first = _cut_long(np.flatnonzero(is_first), len(order))
     n_queries = np.diff(np.append(first, len(order)))
     low = np.maximum(block[first] * _OWNED + 1 - receptive_field, 0)
     n_tokens = queries.seen[order][first + n_queries - 1] - low
@@ -187,6 +195,15 @@ def cut_pieces(
             query=np.where(is_query, order[np.where(is_query, place, 0)], 0),
             is_query=is_query,
         )
+
+
+def _cut_long(first: NDArray[np.int64], n_queries: int) -> NDArray[np.int64]:
+    """Starts of stretches, of which none is longer than what one piece may ask."""
+    length = np.diff(np.append(first, n_queries))
+    if not (length > _ASKED).any():
+        return first
+    steps, owner = spans(np.zeros_like(length), -(-length // _ASKED))
+    return first[owner] + steps * _ASKED
 
 
 def _packed(

@@ -11,15 +11,17 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import encoders
-from bandit.errors import BadInputError
+from bandit.errors import BadInputError, ForeignFileError
 from bandit.events import ACTIONS, Events, Histories, histories_of
 from bandit.protocols import Encoder
+from encoders.artefact import load_encoder, save_encoder
 from encoders.config import EncoderConfig, TrainingConfig
 from encoders.tabular import TabularRecencyEncoder
 from encoders.training import train
@@ -283,6 +285,51 @@ def test_slots_of_another_shape_are_refused(fitted: tuple[Any, Histories]) -> No
     ):
         with pytest.raises(BadInputError, match=why):
             encoder.slot_probabilities(histories, at, start_ms=start, end_ms=end)
+
+
+def test_it_comes_back_from_disk_with_the_same_answers(
+    fitted: tuple[Any, Histories], tmp_path: Path
+) -> None:
+    """O27: by the same two functions, whichever encoder it is."""
+    encoder, histories = fitted
+    save_encoder(encoder, tmp_path)
+    again = load_encoder(tmp_path)
+    assert type(again) is type(encoder)
+    assert (again.encoder_id, again.zone) == (encoder.encoder_id, encoder.zone)
+    assert again.notes == encoder.notes
+    at = times(40)
+    start = at[:, :, None] + HOUR_MS
+    slots = {"start_ms": start, "end_ms": start + 5 * HOUR_MS}
+    mine = encoder.answer(histories, at, items=np.arange(N_ITEMS), **slots)
+    theirs = again.answer(histories, at, items=np.arange(N_ITEMS), **slots)
+    for name in ("context", "item_scores", "slot_probabilities"):
+        np.testing.assert_array_equal(getattr(theirs, name), getattr(mine, name))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda text, data: (text.replace('"version": 1', '"version": 2'), data), "version 2"),
+        (lambda text, data: (text.replace("opportune.", "another."), data), "another"),
+        (lambda text, data: (text[: len(text) // 2], data), "encoder.json"),
+        (lambda text, data: (text, data[:-8]), "missing or changed"),
+        (lambda text, data: (text, b""), "missing or changed"),
+        (lambda text, data: (text.replace("America/New_York", "Asia/Tokyo"), data), "changed"),
+    ],
+)
+def test_a_spoilt_artefact_is_refused_by_name(
+    fitted: tuple[Any, Histories],
+    tmp_path: Path,
+    spoil: Callable[[str, bytes], tuple[str, bytes]],
+    why: str,
+) -> None:
+    save_encoder(fitted[0], tmp_path)
+    described, weights = tmp_path / "encoder.json", tmp_path / "encoder.safetensors"
+    text, data = spoil(described.read_text(), weights.read_bytes())
+    described.write_text(text)
+    weights.write_bytes(data)
+    with pytest.raises(ForeignFileError, match=why):
+        load_encoder(tmp_path)
 
 
 def test_fitting_again_gives_the_same_encoder(fitted: tuple[Any, Histories]) -> None:

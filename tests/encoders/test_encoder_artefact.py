@@ -42,6 +42,7 @@ def test_every_weight_comes_back_bit_by_bit(make_encoder: MakeEncoder, tmp_path:
     encoder.rotation = np.linalg.qr(np.random.default_rng(3).normal(size=(8, 8)))[0]
     save_encoder(encoder, tmp_path)
     again = load_encoder(tmp_path)
+    assert isinstance(again, TwoStreamEncoder)
     mine, theirs = encoder.network.state_dict(), again.network.state_dict()
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
@@ -65,6 +66,42 @@ def test_a_loaded_encoder_answers_as_the_one_stored(
     theirs = again.answer(histories, at, items=items, **slots)
     for name in ("context", "item_scores", "slot_probabilities"):
         np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name))
+
+
+def test_weights_come_back_in_the_precision_they_were_stored_in(
+    make_encoder: MakeEncoder, random_histories: Callable[..., Histories], tmp_path: Path
+) -> None:
+    encoder = make_encoder()
+    save_encoder(encoder, tmp_path)
+    histories, at = random_histories([9]), np.full((1, 1), 1_760_000_000_000)
+    np.testing.assert_array_equal(
+        load_encoder(tmp_path).encode(histories, at), encoder.encode(histories, at)
+    )
+
+
+def test_an_artefact_that_is_there_is_replaced_whole(
+    make_encoder: MakeEncoder, stored: Path
+) -> None:
+    other = make_encoder(width=8)
+    save_encoder(other, stored)
+    assert load_encoder(stored).encoder_id == other.encoder_id
+    assert len(list(stored.iterdir())) == 2
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Paris", "Mars/Olympus", 5])
+def test_a_description_that_was_changed_is_refused(stored: Path, zone: Any) -> None:
+    """The zone is in no weight and no schema; the encoder's name has it."""
+    changed(stored, zone=zone)
+    with pytest.raises(ForeignFileError, match="expected"):
+        load_encoder(stored)
+
+
+def test_settings_that_cannot_be_are_refused_by_name(stored: Path) -> None:
+    whole = json.loads((stored / "encoder.json").read_text())
+    for name, value in (("n_heads", 0), ("width", "wide"), ("hazard_edges_h", [])):
+        changed(stored, config=whole["config"] | {name: value})
+        with pytest.raises(ForeignFileError, match="whole description"):
+            load_encoder(stored)
 
 
 def test_the_folder_holds_two_files_and_neither_is_a_pickle(stored: Path) -> None:
@@ -116,7 +153,7 @@ def test_a_missing_file_is_named(stored: Path, name: str) -> None:
 
 def test_a_description_without_a_field_is_refused_by_name(stored: Path) -> None:
     whole = json.loads((stored / "encoder.json").read_text())
-    for name in ("weights_sha256", "zone", "notes", "config", "schema"):
+    for name in ("weights_sha256", "encoder_id", "zone", "notes", "config", "schema"):
         lacking = {key: value for key, value in whole.items() if key != name}
         (stored / "encoder.json").write_text(json.dumps(lacking))
         with pytest.raises(ForeignFileError, match=name):

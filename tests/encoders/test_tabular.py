@@ -130,6 +130,13 @@ def test_a_day_of_twenty_three_hours_is_as_long_as_it_is(make_histories: Make) -
         assert chance[0, 0, 0] == pytest.approx(-np.expm1(-0.02 * hours), rel=1e-12)
 
 
+def test_one_instant_teaches_no_half_life(make_histories: Make) -> None:
+    """Without later baskets to try them on, the stated half-life and prior stay."""
+    histories = make_histories([(0, START_MS, 1)], 1)
+    found = fitted(histories, START_MS + 10 * DAY_MS).parameters
+    assert (found.item_half_life_d, found.item_prior) == (90.0, 20.0)
+
+
 def test_training_on_nothing_says_so(make_histories: Make) -> None:
     with pytest.raises(BadInputError, match="got none"):
         fitted(make_histories([(0, UNTIL_MS, 1)], 1))

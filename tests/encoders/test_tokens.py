@@ -54,6 +54,45 @@ def test_a_question_has_seen_what_is_strictly_before_it(make_histories: Make) ->
     assert asked.gap_ms.tolist() == [MISSING_GAP, 1, HOUR_MS, 7 * HOUR_MS, MISSING_GAP]
 
 
+@pytest.mark.parametrize("first_ms", [START_MS, -(2**50), 0])
+def test_far_instants_of_many_users_are_told_apart(make_histories: Make, first_ms: int) -> None:
+    """Thousands of years times 100 000 users pass what an int64 holds; against a plain count."""
+    users = [0, 1, 40_000, 99_999]
+    rows = [(user, at, 0) for user in users for at in (first_ms, START_MS + 5, START_MS + 9)]
+    tokens = tokens_of(make_histories(rows, 100_000), pool_ties=True, n_items=1)
+    asked = [
+        first_ms - 1,
+        first_ms,
+        first_ms + 1,
+        START_MS + 9,
+        START_MS + 10,
+        2**48,
+        2**62,
+        -(2**62),
+    ]
+    at = np.tile(np.array(asked), len(users))
+    found = queries_of(tokens, np.repeat(users, len(asked)), at)
+    past = np.array(sorted({first_ms, START_MS + 5, START_MS + 9}))
+    assert found.seen.tolist() == [int((past < ms).sum()) for ms in at.tolist()]
+
+
+def test_a_piece_asks_no_more_than_it_can_hold(make_histories: Make) -> None:
+    """Attention grows with queries times tokens: 5000 questions of one user are cut too."""
+    tokens = tokens_of(hourly(make_histories, [130, 3]), pool_ties=True, n_items=5)
+    row = np.append(np.zeros(5000, np.int64), [1, 1])
+    at = START_MS + np.append(np.linspace(0, 400, 5000), [1, 9]).astype(np.int64) * HOUR_MS
+    queries = queries_of(tokens, row, at)
+    pieces = list(cut_pieces(tokens, queries, receptive_field=127, batch_tokens=4096))
+    answered = np.concatenate([piece.query[piece.is_query] for piece in pieces])
+    assert sorted(answered.tolist()) == list(range(5002))
+    assert max(piece.query.shape[1] for piece in pieces) == 2048
+    for piece in pieces:
+        for b, p in np.argwhere(piece.is_query)[::97]:
+            seen = queries.seen[piece.query[b, p]]
+            held = piece.ordinal[b][piece.is_token[b]]
+            assert np.isin(np.arange(max(0, seen - 127), seen), held).all()
+
+
 def test_events_before_an_instant_keep_every_user(make_histories: Make) -> None:
     past = events_before(hourly(make_histories, [3, 1]), START_MS + HOUR_MS)
     assert past.offsets.tolist() == [0, 1, 2]
