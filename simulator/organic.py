@@ -18,6 +18,7 @@ from simulator.calendar import Calendar
 from simulator.catalogue import Catalogue
 from simulator.config import WorldConfig
 from simulator.happened import Happened, concatenated, happened
+from simulator.response import fit_of
 from simulator.state import State, Traits
 from simulator.streams import Draw, exponentials, uniforms
 
@@ -169,19 +170,15 @@ def look_at(
     catalogue: Catalogue,
     slate: Callable[[Whole], NDArray[np.int32]],
 ) -> NDArray[np.int32]:
-    """Item looked at in each session: of the user's slate, by taste with Gumbel noise, (M,)."""
+    """Item looked at in each session: of the user's slate, a softmax of taste, (M,)."""
     if not len(row):
         return np.zeros(0, np.int32)
     items = slate(row)  # (M, K)
-    fit = np.einsum("md,mkd->mk", traits.taste[row] + state.drift[row], catalogue.features[items])
-    lanes = 1000 + 64 * lane[:, None] + np.arange(items.shape[1])
-    noise = -np.log(
-        exponentials(uniforms(traits.key[row, None], state.hour[row, None], Draw.EVENT, lane=lanes))
-        + 1e-300
-    )
-    n_features = catalogue.features.shape[1]
-    best = np.argmax(_LOOK_SHARPNESS * fit / np.sqrt(n_features) + noise, axis=1)
-    return np.asarray(items[np.arange(len(row)), best])
+    fit = fit_of(traits.taste[row] + state.drift[row], items, catalogue=catalogue)
+    summed = np.cumsum(np.exp(_LOOK_SHARPNESS * fit), axis=1, dtype=np.float64)
+    drawn = uniforms(traits.key[row], state.hour[row], Draw.EVENT, lane=lane) * summed[:, -1]
+    chosen = np.minimum((summed <= drawn[:, None]).sum(axis=1), items.shape[1] - 1)
+    return np.asarray(items[np.arange(len(row)), chosen])
 
 
 def order_delay_min(

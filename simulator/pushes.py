@@ -18,7 +18,7 @@ from simulator import response
 from simulator.calendar import Calendar
 from simulator.catalogue import Catalogue
 from simulator.config import WorldConfig
-from simulator.happened import Happened, concatenated, happened
+from simulator.happened import Happened
 from simulator.organic import order_delay_min, organic_values
 from simulator.state import State, Traits
 from simulator.streams import Draw, exponentials, normals, uniforms
@@ -122,7 +122,7 @@ def order_values(
     price: Float,
 ) -> Float:
     """Money of each visit's order, were there one: about the item's price after a click, (N, J)."""
-    z = normals(traits.key, state.hour, Draw.ORDER_VALUE, n_lanes=2)[:, :1]
+    z = normals(traits.key, state.hour, Draw.CLICK_VALUE, n_lanes=1)
     sd = config.orders.value_sd
     lane = np.full(len(traits.key), _VISIT_LANE)
     basket = organic_values(config, traits.key, state.hour, lane=lane)[:, None]
@@ -159,30 +159,28 @@ def outcomes_of_pushes(
     order_min = visit_min + order_delay_min(config, traits.key, state.hour, lane=lane)
     leaves_min = sent_min + 60.0 * uniforms(traits.key, state.hour, Draw.OPT_OUT, lane=1)
 
-    def told(kind: Kind, where: Flags, at_min: Float, **rest: NDArray[np.float64]) -> Happened:
-        at = np.flatnonzero(where)
-        return happened(
-            kind,
-            sends.row[at],
-            at_min=at_min[at],
-            ref=sends.ref[at],
-            item=sends.item[at],
-            is_caused=True,
-            **{name: array[at] for name, array in rest.items()},
-        )
-
-    return concatenated(
-        [
-            told(Kind.DELIVERED, answers.is_delivered, sent_min),
-            told(Kind.UNDELIVERED, ~answers.is_delivered, sent_min),
-            told(Kind.DISPLAYED, answers.is_delivered, sent_min),
-            told(Kind.CLICKED, answers.is_clicked, visit_min),
-            told(Kind.DISMISSED, answers.is_dismissed, visit_min),
-            told(Kind.SESSION, answers.is_visit, visit_min),
-            told(Kind.CONVERTED, answers.has_ordered, order_min, value=value),
-            told(Kind.UNSUBSCRIBED, answers.has_opted_out, leaves_min),
-            told(Kind.UNINSTALLED, answers.has_uninstalled, leaves_min),
-        ]
+    # One row a kind, (9, M): flags, and when it happens.
+    told: tuple[tuple[Kind, Flags, Float], ...] = (
+        (Kind.DELIVERED, answers.is_delivered, sent_min),
+        (Kind.UNDELIVERED, ~answers.is_delivered, sent_min),
+        (Kind.DISPLAYED, answers.is_delivered, sent_min),
+        (Kind.CLICKED, answers.is_clicked, visit_min),
+        (Kind.DISMISSED, answers.is_dismissed, visit_min),
+        (Kind.SESSION, answers.is_visit, visit_min),
+        (Kind.CONVERTED, answers.has_ordered, order_min),
+        (Kind.UNSUBSCRIBED, answers.has_opted_out, leaves_min),
+        (Kind.UNINSTALLED, answers.has_uninstalled, leaves_min),
+    )
+    which, push = np.nonzero(np.stack([flags for _, flags, _ in told]))
+    kind = np.array([kind for kind, _, _ in told], np.uint8)[which]
+    return Happened(
+        row=sends.row[push],
+        kind=kind,
+        at_min=np.stack([at_min for _, _, at_min in told])[which, push],
+        value=np.where(kind == Kind.CONVERTED, value[push], 1.0),
+        ref=sends.ref[push],
+        item=sends.item[push],
+        is_caused=np.ones(len(push), np.bool_),
     )
 
 
@@ -192,13 +190,13 @@ def click_delay_min(
     """Minutes from delivery to an answer, (M,): two log-normals and a tail; nights end first."""
     delivery = config.delivery
     which = uniforms(traits.key, state.hour, Draw.CLICK_DELAY)
-    z = normals(traits.key, state.hour, Draw.CLICK_DELAY, n_lanes=4)[:, 3]
+    z = normals(traits.key, state.hour, Draw.CLICK_TIME, n_lanes=1)[:, 0]
     fast = delivery.fast_median_min * np.exp(delivery.fast_sd * z)
     slow = delivery.slow_median_min * np.exp(delivery.slow_sd * z)
     tail = (
         60.0
         * delivery.tail_mean_h
-        * exponentials(uniforms(traits.key, state.hour, Draw.CLICK_DELAY, lane=50))
+        * exponentials(uniforms(traits.key, state.hour, Draw.CLICK_DELAY, lane=1))
     )
     edges = np.cumsum(delivery.delay_shares)
     delay = np.select([which < edges[0], which < edges[1]], [fast, slow], default=tail)

@@ -52,6 +52,8 @@ class Draw(IntEnum):
     EVENT = 19
     EMISSION = 20
     CATALOGUE = 21
+    CLICK_TIME = 22
+    CLICK_VALUE = 23
 
 
 def life_keys(seed: ArrayLike, user: ArrayLike, *, episode: ArrayLike = 0) -> Key:
