@@ -8,27 +8,23 @@ Format: Apache Parquet with the versioned schema of :mod:`bandit.log_schema`.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-import re
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bandit.decide import Decisions
-from bandit.errors import BadInputError, ForeignFileError, StateError
-from bandit.log_schema import KIND, SCHEMA, VERSION, table_of
+from bandit.errors import BadInputError, StateError
+from bandit.log_schema import SCHEMA, table_of
+from bandit.parquet_files import NumberedFiles
 
 __all__ = ["LogWriter", "logged_hash", "pmf_of", "read_log"]
 
-_NAME = re.compile(r"decisions-(\d{6}|[1-9]\d{6,})\.parquet")
+_FILES = NumberedFiles(stem="decisions", what="decision log", schema=SCHEMA)
 
 
 @dataclass(slots=True)
@@ -56,10 +52,10 @@ class LogWriter:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        files = _files(self.folder)
+        files = _FILES.in_order(self.folder)
         if files:
-            self._file = 1 + _number(files[-1])
-            self._batch = 1 + int(_read(files[-1], ["batch"])["batch"][-1].as_py())
+            self._file = 1 + _FILES.number_of(files[-1])
+            self._batch = 1 + int(_FILES.read(files[-1], ["batch"])["batch"][-1].as_py())
 
     def append(self, decisions: Decisions) -> None:
         """Take one batch; see ``batches_a_file`` for when it is durable.
@@ -89,7 +85,7 @@ class LogWriter:
         if not self._waiting:
             return
         table = pa.concat_tables([t.unify_dictionaries() for t in self._waiting])
-        _write_new(self.folder / f"decisions-{self._file:06d}.parquet", table)
+        _FILES.write_new(self.folder, self._file, table)
         self._waiting.clear()
         self._file += 1
 
@@ -123,13 +119,7 @@ def read_log(path: Path, columns: list[str] | None = None) -> pa.Table:
     BadInputError
         For a column that no log has.
     """
-    unknown = sorted(set(columns or ()) - set(SCHEMA.names))
-    if unknown:
-        raise BadInputError(f"expected columns of the decision log, got {unknown}")
-    files = _files(path) if path.is_dir() else [path]
-    if not files:
-        raise ForeignFileError(f"expected decision log files in {path}, found none")
-    return pa.concat_tables([_read(file, columns) for file in files])
+    return _FILES.read_all(path, columns)
 
 
 def logged_hash(table: pa.Table) -> str:
@@ -182,81 +172,3 @@ def _digest(digest: hashlib.blake2b, array: pa.Array) -> None:
         digest.update(len(array).to_bytes(8, "little"))
     else:
         digest.update(np.asarray(array.fill_null(0)).tobytes())
-
-
-def _write_new(path: Path, table: pa.Table) -> None:
-    """Write aside, then move into place: whole or not at all, and never over another file."""
-    aside = path.with_suffix(".partial")
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        # Writers take turns; the system ends the turn of one that is killed.
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        if path.exists():
-            raise StateError(
-                f"expected {path} not to be there yet, got the file of another writer, or of a "
-                "flush whose end nobody was told: keep one writer a folder, and open a new one, "
-                "which goes on after what is there"
-            )
-        try:
-            with aside.open("wb") as file:
-                pq.write_table(table, file, compression="zstd", write_page_checksum=True)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
-        # The rename itself must survive a crash, not only the bytes.
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _number(path: Path) -> int:
-    """Running number of a log file."""
-    named = _NAME.fullmatch(path.name)
-    if named is None:
-        raise ForeignFileError(
-            f"expected log files named as decisions-000000.parquet, got {path}: move it elsewhere"
-        )
-    return int(named[1])
-
-
-def _files(folder: Path) -> list[Path]:
-    """Files in order of their numbers; the first may be any, the others follow without a gap."""
-    files = sorted(folder.glob("decisions-*.parquet"), key=_number)
-    for before, after in pairwise(files):
-        if _number(after) != _number(before) + 1:
-            raise ForeignFileError(
-                f"expected the file after {before.name} in {folder}, got {after.name}: a part of "
-                "the log is missing; put it back, or move what comes before it elsewhere"
-            )
-    return files
-
-
-def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
-    try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise ForeignFileError(
-            f"expected {path} to be a whole decision log file, reading it failed: {error}"
-        ) from error
-    said = schema.metadata or {}
-    if said.get(b"kind") != KIND:
-        raise ForeignFileError(f"expected {path} to be a decision log, got another Parquet file")
-    if said.get(b"version") != VERSION:
-        raise ForeignFileError(
-            f"expected {path} to be of log version {VERSION.decode()}, got "
-            f"{said.get(b'version', b'none').decode()}: read it with the version that wrote it"
-        )
-    wanted = list(SCHEMA) if columns is None else [SCHEMA.field(name) for name in columns]
-    try:
-        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
-        table = table.cast(pa.schema(wanted, metadata=SCHEMA.metadata))
-        # Checksums cover pages, not their headers: indices and offsets are looked at too.
-        table.validate(full=True)
-        return table
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise ForeignFileError(
-            f"expected {path} to be whole, reading it failed: {error}"
-        ) from error

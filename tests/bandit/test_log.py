@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bandit import log as log_module
 from bandit.actions import Request
 from bandit.decide import Decisions, Mode, draw_actions
 from bandit.errors import BadInputError, ForeignFileError, StateError
@@ -142,7 +142,7 @@ def test_a_crash_while_writing_leaves_what_was_there(
 
     writer = LogWriter(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(log_module.os, "fsync", dies)
+        patch.setattr(os, "fsync", dies)
         with pytest.raises(OSError, match="power"):
             writer.append(decided)
     assert read_log(tmp_path).num_rows == 20
