@@ -30,6 +30,7 @@ __all__ = [
     "log_losses",
     "policy_worth",
     "ranks",
+    "ratio",
     "share",
 ]
 
@@ -52,6 +53,18 @@ def share(happened: Flags, among: Flags | None = None) -> float:
     rows = np.asarray(happened, np.bool_)
     counted = rows if among is None else rows[np.asarray(among, np.bool_)]
     return float(counted.mean()) if len(counted) else float("nan")
+
+
+def ratio(amount: Array, over: Array) -> float:
+    """Sum of amounts over the sum of what they are counted over; NaN over nothing.
+
+    Examples
+    --------
+    >>> ratio(np.array([1.0, 2.0]), np.array([2.0, 4.0]))
+    0.5
+    """
+    whole = float(np.sum(over))
+    return float(np.sum(amount)) / whole if whole else float("nan")
 
 
 def difference_of_groups(value: Array, is_live: Flags) -> float:

@@ -168,16 +168,36 @@ def _uplift_per_decision(reward: Array, is_live: Flags) -> float:
     return maths.difference_of_groups(reward, is_live)
 
 
-def _regret_to_best_action(worth: Array, pmf: Array, mask: Flags) -> float:
+def _regret_myopic(worth: Array, pmf: Array, mask: Flags) -> float:
     return float((maths.best_worth(worth, mask) - maths.policy_worth(worth, pmf)).mean())
 
 
-def _regret_to_best_static(worth: Array, pmf: Array, mask: Flags) -> float:
-    return maths.best_static_worth(worth, mask) - float(maths.policy_worth(worth, pmf).mean())
+def _regret_dp(best_return: Array, policy_return: Array) -> float:
+    return float((best_return - policy_return).mean())
 
 
-def _gain_over_silence(worth: Array, pmf: Array) -> float:
+def _gap_to_best_static(worth: Array, pmf: Array, mask: Flags) -> float:
+    return float(maths.policy_worth(worth, pmf).mean()) - maths.best_static_worth(worth, mask)
+
+
+def _gap_to_silence(worth: Array, pmf: Array) -> float:
     return float((maths.policy_worth(worth, pmf) - worth[:, 0]).mean())
+
+
+def _reward_per_user_week(user_reward: Array, user_weeks: Array) -> float:
+    return maths.ratio(user_reward, user_weeks)
+
+
+def _sends_per_user_week(n_sends: Array, user_weeks: Array) -> float:
+    return maths.ratio(n_sends, user_weeks)
+
+
+def _opt_outs_per_1000_sends(n_opt_outs: Array, n_sends: Array) -> float:
+    return 1000.0 * maths.ratio(n_opt_outs, n_sends)
+
+
+def _reachable_at_end(is_reachable: Flags) -> float:
+    return maths.share(is_reachable)
 
 
 def _mean_weight(weight: Array) -> float:
@@ -261,25 +281,61 @@ _ROWS: tuple[tuple[str, str, str, Better, Callable[..., Any]], ...] = (
         _uplift_per_decision,
     ),
     (
-        "regret_to_best_action",
+        "regret_myopic",
         "true worth of each row's best eligible action (myopic oracle) less the policy's",
         "scheme's unit a decision",
         _LOWER,
-        _regret_to_best_action,
+        _regret_myopic,
     ),
     (
-        "regret_to_best_static",
-        "true worth of the one best action for everybody (static oracle) less the policy's",
-        "scheme's unit a decision",
+        "regret_dp",
+        "true return of the best policy there is (oracle solved by dynamic programming) less "
+        "the policy's",
+        "scheme's unit a run",
         _LOWER,
-        _regret_to_best_static,
+        _regret_dp,
     ),
     (
-        "gain_over_silence",
+        "gap_to_silence",
         "true worth of the policy less that of always holding",
         "scheme's unit a decision",
         _HIGHER,
-        _gain_over_silence,
+        _gap_to_silence,
+    ),
+    (
+        "gap_to_best_static",
+        "true worth of the policy less that of the one best action for everybody",
+        "scheme's unit a decision",
+        _HIGHER,
+        _gap_to_best_static,
+    ),
+    (
+        "reward_per_user_week",
+        "what all outcomes of a run were worth, each counted once, over users and weeks",
+        "scheme's unit a user-week",
+        _HIGHER,
+        _reward_per_user_week,
+    ),
+    (
+        "sends_per_user_week",
+        "sends carried out, over users and weeks",
+        "sends a user-week",
+        _NEITHER,
+        _sends_per_user_week,
+    ),
+    (
+        "opt_outs_per_1000_sends",
+        "users who unsubscribed in a thousand sends",
+        "opt-outs a thousand sends",
+        _LOWER,
+        _opt_outs_per_1000_sends,
+    ),
+    (
+        "reachable_at_end",
+        "share of users who can still be written to when the run ends",
+        "share of users",
+        _HIGHER,
+        _reachable_at_end,
     ),
     (
         "ess",

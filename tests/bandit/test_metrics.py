@@ -22,6 +22,13 @@ def columns() -> dict[str, np.ndarray]:
         "worth": np.array([[0.0, 1.0], [0.0, 0.5], [0.0, -1.0], [0.0, 0.1]]),
         "mask": np.array([[True, True], [True, False], [True, True], [True, True]]),
         "pmf": np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]),
+        "best_return": np.array([2.0, 1.0, 1.0, 1.5]),
+        "policy_return": np.array([1.0, 1.0, 0.5, 1.0]),
+        "user_reward": np.array([1.0, 0.5, -1.0, 0.5]),
+        "user_weeks": np.array([2.0, 2.0, 2.0, 2.0]),
+        "n_sends": np.array([3, 2, 0, 1]),
+        "n_opt_outs": np.array([0, 1, 0, 0]),
+        "is_reachable": np.array([True, False, True, True]),
         "weight": np.array([2.0, 1.0, 1.0, 0.0]),
         "lower": np.zeros(4),
         "upper": np.array([1.0, 2.0, 3.0, 4.0]),
@@ -41,9 +48,14 @@ BY_HAND = {
     "conversion_rate": 0.5,
     "opt_out_rate": 0.25,
     "uplift_per_decision": 0.5,
-    "regret_to_best_action": (0.5 + 0 + 1 + 0) / 4,
-    "regret_to_best_static": 0.1 / 4 - (0.5 + 0 - 1 + 0.1) / 4,
-    "gain_over_silence": (0.5 + 0 - 1 + 0.1) / 4,
+    "regret_myopic": (0.5 + 0 + 1 + 0) / 4,
+    "regret_dp": (1.0 + 0.0 + 0.5 + 0.5) / 4,
+    "gap_to_silence": (0.5 + 0 - 1 + 0.1) / 4,
+    "gap_to_best_static": (0.5 + 0 - 1 + 0.1) / 4 - 0.1 / 4,
+    "reward_per_user_week": 1.0 / 8.0,
+    "sends_per_user_week": 6.0 / 8.0,
+    "opt_outs_per_1000_sends": 1000.0 / 6.0,
+    "reachable_at_end": 0.75,
     "ess": 16 / 6,
     "mean_weight": 1.0,
     "coverage": 0.5,
@@ -76,7 +88,7 @@ def test_every_metric_says_what_it_is(name: str) -> None:
 def test_no_metric_is_called_regret_without_its_oracle() -> None:
     """A bare regret would leave open which oracle, and whether anybody could follow it."""
     regrets = [name for name in METRICS if name.startswith("regret")]
-    assert regrets == ["regret_to_best_action", "regret_to_best_static"]
+    assert regrets == ["regret_myopic", "regret_dp"]
     assert all("oracle" in METRICS[name].meaning for name in regrets)
 
 
