@@ -158,8 +158,9 @@ class TwoStreamEncoder:
         self, reading: Reading, start_ms: NDArray[np.int64], end_ms: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         asked = reading.at_ms.numpy()
+        # In float64: a slot far ahead is the small difference of two large integrals.
         chance = slot_chance(
-            self.network.hazards(reading.context, asked, self.zone),
+            self.network.hazards(reading.context, asked, self.zone).double(),
             self.network.hazard.edges_h,
             start_h=torch.from_numpy((start_ms - asked[:, None]) / _MS_PER_HOUR),
             end_h=torch.from_numpy((end_ms - asked[:, None]) / _MS_PER_HOUR),

@@ -49,9 +49,9 @@ class ItemSums:
         """Metrics under household weights (B, H), each (B,)."""
         n = weights @ self.n
         return {
-            "HR@10": weights @ self.hits / n,
-            "NDCG@10": weights @ self.gain / n,
-            "log loss": weights @ self.log_loss / n,
+            "HR@10": _ratio(weights @ self.hits, n),
+            "NDCG@10": _ratio(weights @ self.gain, n),
+            "log loss": _ratio(weights @ self.log_loss, n),
         }
 
     def __add__(self, other: ItemSums) -> ItemSums:
@@ -164,7 +164,9 @@ def skill_table(
 ) -> pa.Table:
     """Each row's metrics with a 95 % interval, and the paired difference to row ``against``.
 
-    Columns: row, metric, value, low, high, difference, difference_low, difference_high.
+    Columns: row, metric, value, low, high, difference, difference_low, difference_high. A
+    metric that a resample cannot have, because it drew no household with a basket or nobody
+    active, is left out of the interval.
     """
     n_households = len(rows[against].n)
     rng = generator(key, stream=Stream.BOOTSTRAP)
@@ -175,21 +177,33 @@ def skill_table(
     for name, metrics in found.items():
         for metric, values in metrics.items():
             change = values - found[against][metric]
-            low, high = np.quantile(values[1:], [0.025, 0.975])
-            change_low, change_high = np.quantile(change[1:], [0.025, 0.975])
+            low, high = _interval(values[1:])
+            change_low, change_high = _interval(change[1:])
             lines.append(
                 {
                     "row": name,
                     "metric": metric,
                     "value": float(values[0]),
-                    "low": float(low),
-                    "high": float(high),
+                    "low": low,
+                    "high": high,
                     "difference": float(change[0]),
-                    "difference_low": float(change_low),
-                    "difference_high": float(change_high),
+                    "difference_low": change_low,
+                    "difference_high": change_high,
                 }
             )
     return pa.Table.from_pylist(lines)
+
+
+def _ratio(total: Array, n: Array) -> Array:
+    return np.asarray(np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0))
+
+
+def _interval(drawn: Array) -> tuple[float, float]:
+    there = drawn[~np.isnan(drawn)]
+    if not len(there):
+        return float("nan"), float("nan")
+    low, high = np.quantile(there, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _by_bin(bins: NDArray[np.int64], values: Array, n_bins: int) -> Array:

@@ -104,6 +104,17 @@ def test_turning_the_axes_changes_vectors_and_no_answer(
     assert turned.encoder_id != encoder.encoder_id
 
 
+def test_a_slot_years_ahead_is_as_exact_as_one_next_week(
+    many: Histories, make_encoder: MakeEncoder
+) -> None:
+    """The last piece goes on for ever, so equal slots beyond it have equal chances."""
+    encoder = single(make_encoder)
+    at, _, _ = asked(50)
+    start = at[:, :, None] + np.array([200, 24 * 365 * 20]) * HOUR_MS
+    chance = encoder.slot_probabilities(many, at, start_ms=start, end_ms=start + HOUR_MS)
+    np.testing.assert_allclose(chance[:, :, 1], chance[:, :, 0], rtol=1e-6)
+
+
 def test_an_encoder_used_otherwise_has_another_name(make_encoder: MakeEncoder) -> None:
     """Equal weights with another scale of amounts or another clock give other vectors."""
     names = {
