@@ -10,6 +10,7 @@ import pytest
 from simulator.config import load
 from simulator.kernel import Ground, Population, ground_of
 from simulator.streams import life_keys
+from simulator.world import World
 
 Begin = Callable[..., Population]
 
@@ -28,5 +29,28 @@ def begin() -> Begin:
     ) -> Population:
         ground = ground_of(load(preset, **changes)) if changes else _ground(preset)
         return Population.begin(ground, life_keys(seed, np.arange(n_users)), hours=hours)
+
+    return make
+
+
+Make = Callable[..., World]
+
+
+@pytest.fixture
+def make_world() -> Make:
+    """A world of a preset: ``make_world("tiny", 20, 1, hours=1, sections={...})``."""
+
+    def make(
+        preset: str,
+        n_users: int,
+        seed: int,
+        *,
+        sections: dict[str, dict[str, Any]] | None = None,
+        **options: Any,
+    ) -> World:
+        if sections:
+            return World(load(preset, **sections), n_users, seed, **options)
+        ground = _ground(preset)
+        return World(ground.config, n_users, seed, ground=ground, **options)
 
     return make

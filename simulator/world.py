@@ -1,0 +1,311 @@
+"""The population behind the loop: observe, carry out, let time pass, tell what has been heard.
+
+Decisions enter; outcomes that have been received, and the truth of every action, leave.
+Implements :class:`bandit.protocols.World` over the one kernel. All users live on one clock and
+are decided for at once, once a step; what a policy sees is what a server would know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.actions import HOLD, Observation, SlotGrid, item_position, slot_position
+from bandit.decide import Decisions
+from bandit.errors import BadInputError, StateError
+from bandit.outcomes import UPLIFT, Outcomes, RewardScheme
+from bandit.slots import HOUR_MS
+from simulator.config import WorldConfig
+from simulator.emission import Emitter, Heard, no_heard
+from simulator.kernel import Ground, Population, ground_of
+from simulator.known import Known, context_of, hear, slot_features_of, unknown
+from simulator.streams import life_keys
+from simulator.truth import means_of
+from simulator.worth import Worth
+
+__all__ = ["World"]
+
+Float = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+_EPOCH_WEEKDAY_H = 3 * 24  # 1970-01-01 was a Thursday; Monday is 0
+_WEEK_H = 168
+_CHUNK = 256
+
+
+class World:
+    """N simulated users.
+
+    Parameters
+    ----------
+    config : WorldConfig
+        The population; see :func:`simulator.config.load`.
+    n_users : int
+        How many live at the start.
+    seed : int
+        Of what happens: with the user's id it is the key of a life, the same in any shard.
+    population_seed : int, optional
+        Of who the users are, ``seed`` by default: the same people under other chances.
+    hours : int
+        Length of a step: 24 decides once a day over its slots, 1 once an hour.
+    scheme : RewardScheme
+        Whose components :meth:`expected` tells.
+    first_user : int
+        Id of the first user; a shard begins at another one.
+    ground : Ground, optional
+        Shared tables of the same configuration, where several worlds are made of it.
+
+    Examples
+    --------
+    >>> from simulator.config import load
+    >>> World(load("tiny"), 5, 1).observe().user.tolist()
+    [0, 1, 2, 3, 4]
+    """
+
+    def __init__(
+        self,
+        config: WorldConfig,
+        n_users: int,
+        seed: int,
+        *,
+        population_seed: int | None = None,
+        hours: int = 24,
+        scheme: RewardScheme = UPLIFT,
+        first_user: int = 0,
+        ground: Ground | None = None,
+    ) -> None:
+        if n_users < 1:
+            raise BadInputError(f"expected one user or more, got {n_users}")
+        if not 1 <= hours <= 24:
+            raise BadInputError(f"expected a step of 1 to 24 hours, got {hours}")
+        self.config = config
+        self.hours = hours
+        self.ground = ground_of(config) if ground is None else ground
+        self.users: Whole = np.arange(first_user, first_user + n_users, dtype=np.int64)
+        born = life_keys(seed if population_seed is None else population_seed, self.users)
+        self.population = Population.begin(self.ground, born, hours=hours)
+        self.population.traits.key = life_keys(seed, self.users)
+        self.known: Known = unknown(n_users, n_features=config.items.n_features)
+        self._worth = Worth(scheme)
+        self._emitter = Emitter(emission=config.emission, start_ms=self.ground.calendar.start_ms)
+        self._heard: Heard = no_heard()
+        self._rows: Whole = np.arange(n_users)
+        self._before: Population | None = None
+
+    @property
+    def hour(self) -> int:
+        """Hours since the world's start."""
+        return int(self.population.state.hour[0])
+
+    @property
+    def now_ms(self) -> int:
+        """The world's clock."""
+        return self.ground.calendar.start_ms + self.hour * HOUR_MS
+
+    @property
+    def is_over(self) -> bool:
+        """True once the horizon is reached."""
+        return self.hour >= 24 * self.config.clock.horizon_days
+
+    def observe(self) -> Observation | None:
+        """All living users, with what a server would know of them; ``None`` at the end.
+
+        Users who opted out are among them: they go on living, and a guard holds for them.
+        """
+        rows = np.flatnonzero(self.population.state.is_alive)
+        if self.is_over or not len(rows):
+            return None
+        self._rows, self._before = rows, None
+        known, state = self.known.take(rows), self.population.state.take(rows)
+        traits = self.population.traits
+        local = self._local_hour_of_week()[rows]
+        zones = np.where(traits.is_zone_known, np.array(self.config.clock.zones)[traits.zone], "")
+        return Observation(
+            user=self.users[rows],
+            at_ms=np.full(len(rows), self.now_ms),
+            zone=zones[rows],
+            context=context_of(
+                known,
+                state,
+                local_hour_of_week=local,
+                is_zone_known=traits.is_zone_known[rows],
+            ),
+            slot_features=slot_features_of(
+                known, local_hour_of_week=local, offsets_h=self.population.offsets_h
+            ),
+            grid=self._grid(len(rows)),
+        )
+
+    def slates(self) -> NDArray[np.int32]:
+        """Items offered to the observed users, (N, K); their order is that of the truth."""
+        return self.population.offer().items[self._rows]
+
+    @property
+    def observed(self) -> Whole:
+        """Positions of the observed users among all, (N,)."""
+        return self._rows
+
+    def step(self, decisions: Decisions) -> None:
+        """Carry out what was executed, and let the step pass.
+
+        Raises
+        ------
+        BadInputError
+            Where the decisions are not about the observed users, or send an item that is not
+            in its user's slate.
+        """
+        position, slot = self._choices(decisions)
+        ref = np.full(len(self.users), -1, np.int64)
+        ref[self._rows] = decisions.decision_id
+        self._pass(position, slot, ref)
+
+    def rest(self) -> None:
+        """Let a step pass in silence, beyond the horizon too, so that outcomes arrive."""
+        hold = np.full(len(self.users), -1, np.int64)
+        self._pass(hold, np.zeros_like(hold), hold)
+
+    def arrived(self) -> Outcomes:
+        """Outcomes received since the last call."""
+        heard, self._heard = self._heard, no_heard()
+        return heard.outcomes(self.users[heard.row])
+
+    def expected(self) -> tuple[Float, Float]:
+        """True base (N, R) and uplift (N, A, R) of the rows last observed.
+
+        Actions stand in the order of :meth:`slates`. A send to somebody who cannot be reached
+        costs and does nothing.
+        """
+        if self._before is None:
+            if self.is_over:
+                raise StateError("expected a world that goes on, got one that is over")
+            self._before = self._observed_population()
+        before = self._before
+        base, uplift = [], []
+        for first in range(0, before.n_users, _CHUNK):
+            # In parts: all quantities of all actions would be eight times as large as the answer.
+            means = means_of(_take(before, np.arange(first, min(first + _CHUNK, before.n_users))))
+            base.append(self._worth.components(means.base))
+            uplift.append(self._worth.components(means.uplift))
+        return np.concatenate(base), np.concatenate(uplift)
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Everything that moves, as named arrays; with the arguments, the whole world."""
+        parts: dict[str, Any] = {
+            "traits": dict(self.population.traits.copy().columns()),
+            "state": dict(self.population.state.copy().columns()),
+            "known": dict(self.known.copy().columns()),
+            "pending": self._emitter.state(),
+            "heard": {name: getattr(self._heard, name).copy() for name in Heard.__slots__},
+            "world": {"rows": self._rows.copy()},
+        }
+        return {f"{p}.{name}": array for p, part in parts.items() for name, array in part.items()}
+
+    def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
+        """Go back to what :meth:`snapshot` returned, bit by bit."""
+        if snapshot["state.hour"].shape != self.users.shape:
+            raise BadInputError(
+                f"expected a snapshot of {len(self.users)} users, got one of "
+                f"{len(snapshot['state.hour'])}: make the world with the same arguments"
+            )
+        traits, state, known = (
+            {name: np.array(snapshot[f"{part}.{name}"]) for name in kind.__slots__}
+            for part, kind in (
+                ("traits", type(self.population.traits)),
+                ("state", type(self.population.state)),
+                ("known", Known),
+            )
+        )
+        self.population = Population(
+            ground=self.ground,
+            hours=self.hours,
+            traits=type(self.population.traits)(**traits),
+            state=type(self.population.state)(**state),
+        )
+        self.known = Known(**known)
+        self._emitter.load({name: snapshot[f"pending.{name}"] for name in Heard.__slots__})
+        self._heard = Heard(
+            **{name: np.array(snapshot[f"heard.{name}"]) for name in Heard.__slots__}
+        )
+        self._rows, self._before = np.array(snapshot["world.rows"]), None
+
+    def _pass(self, position: Whole, slot: Whole, ref: Whole) -> None:
+        if self._before is None and not self.is_over:
+            self._before = self._observed_population()
+        hour, key = self.hour, self.population.traits.key
+        told = self.population.step(position, slot, ref=ref)
+        self._emitter.tell(told, key=key, hour=hour)
+        heard = self._emitter.hear(self.now_ms)
+        self._heard = self._heard.plus(heard)
+        self._learn(heard.take(~heard.is_copy))
+
+    def _learn(self, heard: Heard) -> None:
+        """Let the server take note."""
+        at_h = (heard.at_ms - self.ground.calendar.start_ms) / HOUR_MS
+        ago_h = np.floor(at_h).astype(np.int64) - self.hour
+        features = self.ground.catalogue.features[heard.item]
+        hear(
+            self.known,
+            row=heard.row,
+            kind=heard.kind,
+            at_h=at_h,
+            local_hour=(self._local_hour_of_week()[heard.row] + ago_h) % 24,
+            looked_at=np.where(heard.item[:, None] >= 0, features, np.float32(0.0)),
+            hours=self.hours,
+        )
+
+    def _observed_population(self) -> Population:
+        return _take(self.population, self._rows)
+
+    def _choices(self, decisions: Decisions) -> tuple[Whole, Whole]:
+        """Place in the slate and slot of every user, −1 to hold, (U,) each."""
+        rows, request = self._rows, decisions.request
+        if not np.array_equal(request.user, self.users[rows]):
+            raise BadInputError(
+                f"expected decisions for the {len(rows)} users last observed, in that order, got "
+                f"{decisions.n_rows} rows: decide for the whole of an observation"
+            )
+        n_slots = len(self.population.offsets_h)
+        if request.n_slots != n_slots:
+            raise BadInputError(f"expected {n_slots} slots as observed, got {request.n_slots}")
+        position, slot = np.full((2, len(self.users)), -1, np.int64)
+        at = np.flatnonzero(decisions.executed != HOLD)
+        executed = decisions.executed[at]
+        item = request.items[at, item_position(executed, n_slots=n_slots)]
+        is_it = self.slates()[at] == item[:, None]
+        if not is_it.any(axis=1).all():
+            odd = int(np.argmin(is_it.any(axis=1)))
+            raise BadInputError(
+                f"expected an item of the slate of user {request.user[at[odd]]}, got {item[odd]}: "
+                "take candidates from simulator.offers.Slates, or some of them"
+            )
+        position[rows[at]] = np.argmax(is_it, axis=1)
+        slot[rows[at]] = slot_position(executed, n_slots=n_slots)
+        return position, np.maximum(slot, 0)
+
+    def _grid(self, n_rows: int) -> SlotGrid:
+        start_ms = self.now_ms + self.population.offsets_h * HOUR_MS
+        end_ms = np.append(start_ms[1:], self.now_ms + self.hours * HOUR_MS)
+        shape = (n_rows, len(start_ms))
+        return SlotGrid(
+            start_ms=np.broadcast_to(start_ms, shape), end_ms=np.broadcast_to(end_ms, shape)
+        )
+
+    def _local_hour_of_week(self) -> Whole:
+        """Where the zone is known, the user's clock; else UTC, (U,)."""
+        utc = (self.now_ms // HOUR_MS + _EPOCH_WEEKDAY_H) % _WEEK_H
+        local = self.ground.calendar.hour_of_week(
+            self.population.traits.zone, self.population.state.hour
+        )
+        return np.where(self.population.traits.is_zone_known, local, utc)
+
+
+def _take(population: Population, rows: Whole) -> Population:
+    return Population(
+        ground=population.ground,
+        hours=population.hours,
+        traits=population.traits.take(rows),
+        state=population.state.take(rows),
+    )

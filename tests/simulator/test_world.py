@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bandit.actions import HOLD, Reason, assemble
+from bandit.decide import Decisions, Stamp, decide, decision_ids
+from bandit.errors import BadInputError
+from bandit.floor import Floor
+from bandit.join import Joiner
+from bandit.log import LogWriter, logged_hash, read_log
+from bandit.loop import Loop
+from bandit.outcomes import UPLIFT, Kind, Outcomes
+from bandit.protocols import World as WorldProtocol
+from bandit.slots import DAY_MS, HOUR_MS
+from policies.registry import build
+from policies.shape import PolicyShape
+from simulator.guard import WorldGuard
+from simulator.known import CONTEXT_NAMES, SLOT_NAMES
+from simulator.offers import ITEM_NAMES, Slates
+from simulator.world import World
+
+Make = Callable[..., World]
+WEEK = {"clock": {"horizon_days": 7}}
+
+
+def choose(world: World, action: int | NDArray[np.int64]) -> Decisions:
+    """Decide ``action`` for everyone observed, and carry it out."""
+    observation = world.observe()
+    assert observation is not None
+    request = assemble(observation, Slates(world=world)(observation))
+    pmf = np.zeros((request.n_rows, request.n_actions))
+    pmf[np.arange(request.n_rows), action] = 1.0
+    decisions = decide(
+        pmf,
+        request,
+        key=1,
+        stamp=Stamp(policy="fixed", state_seq=0, floor=Floor(hold=0, send=0, item=0, slot=0)),
+        decision_id=decision_ids(request.at_ms),
+    )
+    world.step(decisions)
+    return decisions
+
+
+def sent_daily(world: World, n_days: int) -> Outcomes:
+    """Send the third item at noon to everyone, day after day, and gather what is heard."""
+    for _ in range(n_days):
+        choose(world, 1 + 2 * len(world.population.offsets_h) + 12)
+    return world.arrived()
+
+
+def test_is_a_world_of_the_protocols(make_world: Make) -> None:
+    assert isinstance(make_world("tiny", 3, 1), WorldProtocol)
+
+
+def test_only_living_users_are_observed_and_who_opted_out_is_among_them(make_world: Make) -> None:
+    world = make_world("ecommerce", 400, 1)
+    state = world.population.state
+    state.is_alive[7] = False
+    observation = world.observe()
+    assert observation is not None
+    assert 7 not in observation.user
+    assert len(observation.user) == 399
+    assert 0.3 < (~state.is_reachable[world.observed]).mean() < 0.6
+
+
+def test_the_grid_is_real_hours_from_now_in_milliseconds(make_world: Make) -> None:
+    observation = make_world("ecommerce", 2, 1).observe()
+    assert observation is not None
+    grid = observation.grid
+    assert grid.start_ms[0, 0] == observation.at_ms[0] == 1_772_409_600_000  # 2026-03-02 UTC
+    assert (np.diff(grid.start_ms) == HOUR_MS).all()
+    assert (grid.end_ms - grid.start_ms == HOUR_MS).all()
+    assert (grid.horizon_ms - observation.at_ms == DAY_MS).all()
+
+
+def test_the_world_ends_at_its_horizon(make_world: Make) -> None:
+    world = make_world("ecommerce", 3, 1, sections=WEEK)
+    for day in range(7):
+        assert world.now_ms == 1_772_409_600_000 + day * DAY_MS
+        choose(world, HOLD)
+    assert world.observe() is None
+    world.rest()
+    assert world.now_ms == 1_772_409_600_000 + 8 * DAY_MS
+
+
+def test_decisions_about_others_and_items_outside_the_slate_are_refused(make_world: Make) -> None:
+    world, other = make_world("ecommerce", 5, 1), make_world("ecommerce", 4, 1)
+    decisions = choose(other, 1)
+    world.observe()
+    with pytest.raises(BadInputError, match="decide for the whole of an observation"):
+        world.step(decisions)
+    with pytest.raises(BadInputError, match="take candidates from simulator"):
+        other.observe()
+        other.step(decisions)  # yesterday's slates
+
+
+def test_a_life_is_the_same_in_any_shard(make_world: Make) -> None:
+    whole = sent_daily(make_world("ecommerce", 300, 5), 6)
+    shards = [
+        sent_daily(make_world("ecommerce", 100, 5, first_user=first), 6) for first in (0, 100, 200)
+    ]
+    for name in ("outcome_id", "kind", "user", "at_ms", "received_ms", "value"):
+        told = np.concatenate([getattr(shard, name) for shard in shards])
+        ids = np.concatenate([shard.outcome_id for shard in shards])
+        received = np.concatenate([shard.received_ms for shard in shards])
+        order, wanted = (
+            np.lexsort((r, i)) for i, r in ((ids, received), (whole.outcome_id, whole.received_ms))
+        )
+        np.testing.assert_array_equal(told[order], getattr(whole, name)[wanted])
+
+
+def test_what_a_server_knows_is_the_same_in_any_shard(make_world: Make) -> None:
+    whole, shard = make_world("ecommerce", 90, 5), make_world("ecommerce", 30, 5, first_user=30)
+    sent_daily(whole, 5)
+    sent_daily(shard, 5)
+    seen, part = whole.observe(), shard.observe()
+    assert seen is not None
+    assert part is not None
+    rows = np.flatnonzero(np.isin(seen.user, part.user))
+    np.testing.assert_array_equal(seen.context[rows], part.context)
+    np.testing.assert_array_equal(seen.slot_features[rows], part.slot_features)
+    np.testing.assert_array_equal(
+        Slates(world=whole)(seen).features[rows], Slates(world=shard)(part).features
+    )
+
+
+def test_the_same_people_live_under_other_chances(make_world: Make) -> None:
+    one, two = (make_world("ecommerce", 50, seed, population_seed=9) for seed in (1, 2))
+    np.testing.assert_array_equal(one.population.traits.taste, two.population.traits.taste)
+    assert not np.array_equal(sent_daily(one, 3).outcome_id, sent_daily(two, 3).outcome_id)
+
+
+def test_a_restored_world_goes_on_bit_by_bit(make_world: Make) -> None:
+    world = make_world("ecommerce", 80, 2)
+    sent_daily(world, 4)
+    kept = world.snapshot()
+    first = sent_daily(world, 4)
+    world.restore(kept)
+    again = sent_daily(world, 4)
+    for name in Outcomes.__slots__:
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+    other = make_world("ecommerce", 80, 2)
+    other.restore(kept)
+    np.testing.assert_array_equal(sent_daily(other, 4).outcome_id, first.outcome_id)
+    with pytest.raises(BadInputError, match="make the world with the same arguments"):
+        make_world("ecommerce", 9, 2).restore(kept)
+
+
+def test_nothing_is_heard_before_it_happens_nor_before_it_is_received(make_world: Make) -> None:
+    world = make_world("ecommerce", 500, 3)
+    for _ in range(10):
+        choose(world, 13)
+        heard = world.arrived()
+        assert (heard.at_ms <= heard.received_ms).all()
+        assert (heard.received_ms <= world.now_ms).all()
+        assert (heard.received_ms > world.now_ms - DAY_MS).all()
+
+
+def test_truth_is_of_the_rows_last_observed_before_and_after_the_step(make_world: Make) -> None:
+    world = make_world("ecommerce", 40, 4)
+    world.observe()
+    base, uplift = world.expected()
+    assert base.shape == (40, len(UPLIFT))
+    assert uplift.shape == (40, 1 + 20 * 24, len(UPLIFT))
+    assert not uplift[:, HOLD].any()
+    choose(world, 30)
+    after = world.expected()
+    np.testing.assert_array_equal(after[0], base)
+    np.testing.assert_array_equal(after[1], uplift)
+    world.observe()
+    assert not np.array_equal(world.expected()[0], base)
+
+
+def test_a_send_to_who_cannot_be_reached_costs_and_does_nothing(make_world: Make) -> None:
+    world = make_world("ecommerce", 40, 4)
+    world.observe()
+    gone = ~world.population.state.is_reachable
+    _, uplift = world.expected()
+    names = [component.name for component in UPLIFT.components]
+    is_cost = np.array(names) == "message"
+    assert (uplift[gone][:, 1:, is_cost] == 1.0).all()
+    assert not uplift[gone][:, :, ~is_cost].any()
+    decisions = choose(world, 10)
+    heard = world.arrived()
+    responses = heard.kind < Kind.SESSION
+    assert not np.isin(heard.user[responses], world.users[gone]).any()
+    assert np.isin(heard.decision_id[responses], decisions.decision_id).all()
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+@pytest.mark.parametrize("policy_id", ["random", "never_send", "popular", "lints"])
+def test_the_loop_runs_policies_end_to_end_and_repeats_itself(
+    make_world: Make, tmp_path: Path, policy_id: str, hours: int
+) -> None:
+    def logged(folder: Path) -> tuple[str, int, Reason]:
+        store = LogWriter(folder, batches_a_file=24)
+        days = {"clock": {"horizon_days": 4 if hours == 24 else 1}}
+        world = make_world("ecommerce", 60, 11, hours=hours, sections=days)
+        n_slots = len(world.population.offsets_h)
+        shape = PolicyShape(
+            n_context=len(CONTEXT_NAMES),
+            n_item_features=len(ITEM_NAMES),
+            n_slot_features=len(SLOT_NAMES),
+            n_users=60,
+            n_items=world.config.items.n_items,
+            n_slots=n_slots,
+        )
+        loop = Loop(
+            world=world,
+            policy=build(policy_id, shape, scheme=UPLIFT),
+            candidates=Slates(world=world),
+            guard=WorldGuard(world),
+            join=Joiner(UPLIFT),
+            floor=Floor(),
+            key=3,
+            store=store,
+        )
+        steps = list(loop.run())
+        sends = sum(int((step.decisions.executed != HOLD).sum()) for step in steps)
+        reasons = np.bitwise_or.reduce(
+            [int(np.bitwise_or.reduce(step.decisions.request.reasons, axis=None)) for step in steps]
+        )
+        store.flush()
+        return logged_hash(read_log(folder)), sends, Reason(int(reasons))
+
+    first, again = logged(tmp_path / "first"), logged(tmp_path / "again")
+    assert first == again
+    # Counts have seen no behaviour here; both are left with the floor's one send in a hundred.
+    assert first[1] > 0 or policy_id in ("never_send", "popular")
+    assert Reason.CONSENT in first[2]
