@@ -27,6 +27,8 @@ from encoders.tokens import queries_of, tokens_of
 __all__ = ["TwoStreamEncoder"]
 
 _BATCH_TOKENS = 16_384
+_BATCH_CELLS = 10_000_000  # queries × items of one batch: several arrays of that size are held
+_LEAST_TOKENS = 512
 _MS_PER_HOUR = 3_600_000
 
 
@@ -187,8 +189,10 @@ class TwoStreamEncoder:
         queries = queries_of(tokens, row, at.ravel())
         found = tuple(np.empty((at.size, width)) for width in widths)
         tensorised = Tensorised.of(tokens, queries, zone=self.zone, config=config)
+        most = max(_LEAST_TOKENS, _BATCH_CELLS // config.n_items)
+        batches = Batches.of(tensorised, config=config, batch_tokens=min(_BATCH_TOKENS, most))
         with torch.inference_mode():
-            for batch in Batches.of(tensorised, config=config, batch_tokens=_BATCH_TOKENS):
+            for batch in batches:
                 reading = self.network(batch)
                 query = reading.query.numpy()
                 for column, values in zip(found, read(reading, query), strict=True):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import encoders.encoder
 from bandit.errors import BadInputError
 from bandit.events import Histories, histories_of
+from encoders.batches import Batches
 from encoders.encoder import TwoStreamEncoder
 
 HOUR_MS = 3_600_000
@@ -52,6 +54,23 @@ def test_answers_do_not_depend_on_the_size_of_batches(
     other = encoder.answer(many, at, items=items, start_ms=start, end_ms=end)
     for name in ("context", "item_scores", "slot_probabilities"):
         np.testing.assert_allclose(getattr(other, name), getattr(plain, name), rtol=1e-5, atol=1e-5)
+
+
+def test_batches_shrink_as_the_vocabulary_grows(
+    many: Histories, make_encoder: MakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch's logits are queries × items: of 40 000 items they would take gigabytes."""
+    asked_for: list[int] = []
+    plain = Batches.of
+
+    def noted(*given: Any, batch_tokens: int, **settings: Any) -> Batches:
+        asked_for.append(batch_tokens)
+        return plain(*given, batch_tokens=batch_tokens, **settings)
+
+    monkeypatch.setattr(Batches, "of", noted)
+    for n_items in (300, 5000, 40_000):
+        make_encoder(n_items=n_items).encode(many, asked(50)[0])
+    assert asked_for == [16_384, 2000, 512]
 
 
 def test_users_may_come_in_any_order(many: Histories, make_encoder: MakeEncoder) -> None:
