@@ -98,6 +98,37 @@ def test_a_slot_that_begins_before_the_question_counts_from_the_question(
     assert chance[0] == pytest.approx(chance[1], abs=1e-12)
 
 
+def test_the_rate_is_scaled_by_the_time_since_the_last_event(make_histories: Make) -> None:
+    """3 h ago is the first of eight bins, 40 days the last; who never came has a ninth."""
+    factor = np.arange(1.0, 10.0)
+    plain = TabularRecencyEncoder(even(), zone="UTC")
+    scaled = TabularRecencyEncoder(replace(even(), recency_factor=factor), zone="UTC")
+    now = START_MS + 50 * DAY_MS
+    histories = make_histories([(0, now - 3 * HOUR_MS, 0), (1, now - 40 * DAY_MS, 0)], 3)
+    at = np.full((3, 1), now)
+    slots = {"start_ms": at[:, :, None], "end_ms": at[:, :, None] + 4 * HOUR_MS}
+    mine, theirs = (
+        np.log1p(-encoder.slot_probabilities(histories, at, **slots))[:, 0, 0]
+        for encoder in (scaled, plain)
+    )
+    np.testing.assert_allclose(mine / theirs, [1, 8, 9], rtol=1e-9)
+
+
+def test_the_rate_by_hand(make_histories: Make) -> None:
+    """Two prior events in their 100 h beside one event a half-life ago in faded exposure."""
+    encoder = TabularRecencyEncoder(even(), zone="UTC")
+    histories = make_histories([(0, START_MS, 0)], 1)
+    at = np.array([[START_MS + 120 * DAY_MS]])
+    exposed_h = 120 * 24 / np.log(2) * (1 - 0.5)
+    rate_per_h = (0.5 + 2) / (exposed_h + 2 / 0.02)
+    slots = {"start_ms": at[:, :, None], "end_ms": at[:, :, None] + 24 * HOUR_MS}
+    vector = encoder.encode(histories, at)[0, 0]
+    assert vector[2] == pytest.approx(np.log(rate_per_h / 0.02), rel=1e-9)
+    chance = encoder.slot_probabilities(histories, at, **slots)[0, 0, 0]
+    # One day of a clock that has seen one event: 24 h, and a weekday a little off the mean.
+    assert chance == pytest.approx(-np.expm1(-rate_per_h * 24), rel=0.1)
+
+
 def test_a_slot_is_cut_at_full_local_hours(make_histories: Make) -> None:
     """21:30 to 23:15 for one who comes at 22 h only: that hour and the shrunk rest, by hand."""
     share = np.full(24, 0.02)
