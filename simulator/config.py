@@ -44,6 +44,7 @@ __all__ = [
     "load",
 ]
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 2090  # ten years of horizon fit before 2100
 _FOLDER = Path(__file__).parent / "presets"
 PRESETS: tuple[str, ...] = ("ecommerce", "news", "social", "education", "tiny", "identity")
 
@@ -116,8 +117,10 @@ def load(preset: str | Path, **changes: Mapping[str, Any]) -> WorldConfig:
                 f"expected {section} to be a table of keys to change, such as "
                 f"clock={{'horizon_days': 30}}, got {values!r}"
             )
-        table.setdefault(section, {})
-        table[section] = {**table[section], **values}
+        stands = table.get(section, {})
+        if not isinstance(stands, Mapping):
+            raise BadInputError(f"expected a section of the configuration, got {section!r}")
+        table[section] = {**stands, **values}
     return config_from(table)
 
 
@@ -129,7 +132,11 @@ def config_from(table: Mapping[str, Any]) -> WorldConfig:
         if name not in known:
             raise _unknown(name, "", known)
         section = known[name].default_factory
-        made[name] = _section(section, name, value) if callable(section) else _value(value)
+        made[name] = (
+            _section(section, name, value)
+            if callable(section)
+            else _typed(name, _value(value), known[name].default)
+        )
     return WorldConfig(**made)
 
 
@@ -196,15 +203,17 @@ def _section(kind: Any, name: str, table: Any) -> Any:
 def _typed(key: str, value: Any, default: Any) -> Any:
     """The value as the type of its default; a number that is none is refused by name."""
     if isinstance(default, tuple):
-        if isinstance(value, (list, tuple)) and all(type(v) is not bool for v in value):
-            return tuple(float(v) if isinstance(default[0], float) else v for v in value)
+        if isinstance(value, (list, tuple)) and all(_is_kind(v, default[0]) for v in value):
+            return tuple(type(default[0])(v) for v in value)
         raise BadInputError(f"expected {key} to be a list such as {list(default)}, got {value!r}")
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if isinstance(default, float) and is_number:
-        return float(value)
-    if type(value) is type(default):
-        return value
+    if _is_kind(value, default):
+        return type(default)(value)
     raise BadInputError(f"expected {key} to be of the kind of {default!r}, got {value!r}")
+
+
+def _is_kind(value: Any, default: Any) -> bool:
+    """True for the default's own type, and for whole numbers where the default has a fraction."""
+    return type(value) is type(default) or (type(default) is float and type(value) is int)
 
 
 def _value(cell: Any) -> Any:
@@ -258,14 +267,24 @@ def _check_sizes(config: WorldConfig) -> None:
     clock, items = config.clock, config.items
     if 24 % clock.slot_hours:
         raise BadInputError(f"expected clock.slot_hours to divide 24, got {clock.slot_hours}")
+    if config.opt_out.frailty_shape * 2.0 % 1.0:
+        raise BadInputError(
+            "expected opt_out.frailty_shape to be a multiple of .5 (the frailty is a mean of "
+            f"squared normals), or 0 for none, got {config.opt_out.frailty_shape}"
+        )
     if clock.n_candidates > items.n_items:
         raise BadInputError(
             f"expected at most items.n_items = {items.n_items} candidates, got "
             f"clock.n_candidates = {clock.n_candidates}"
         )
     try:
-        date.fromisoformat(clock.start_date)
+        year = date.fromisoformat(clock.start_date).year
     except ValueError as error:
         raise BadInputError(
             f"expected clock.start_date such as '2026-03-02', got {clock.start_date!r}"
         ) from error
+    if not _FIRST_YEAR <= year < _LAST_YEAR:
+        raise BadInputError(
+            f"expected clock.start_date from {_FIRST_YEAR} to {_LAST_YEAR}, got "
+            f"{clock.start_date!r}: times are milliseconds between 1970 and 2100"
+        )

@@ -9,6 +9,7 @@ __all__ = ["LIMITS"]
 
 _SHARE = (0.0, 1.0)
 _POSITIVE = (1e-9, 1e9)
+_DAYS = (0.01, 3660.0)
 _ANY = (-50.0, 50.0)
 
 LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -55,9 +56,9 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "click.available_gain": (1.0, 100.0),
         "click.dismiss_chance": (0.0, 0.5),
         "click.template_penalty": (0.0, 0.99),
-        "click.template_half_life_days": _POSITIVE,
+        "click.template_half_life_days": _DAYS,
         "click.item_penalty": (0.0, 0.99),
-        "click.item_half_life_days": _POSITIVE,
+        "click.item_half_life_days": _DAYS,
         "click.tie_gain": (0.0, 20.0),
         "click.streak_gain": _ANY,
         "click.wanted_gain": _ANY,
@@ -67,14 +68,14 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "fatigue.if_clicked": (-100.0, 0.0),
         "fatigue.slope": (0.0, 10.0),
         "fatigue.levels": (0, 1000),
-        "fatigue.habituation_half_life_days": _POSITIVE,
+        "fatigue.habituation_half_life_days": _DAYS,
         "fatigue.habituation_floor": (1e-6, 1.0),
-        "fatigue.habituation_recovery_days": _POSITIVE,
+        "fatigue.habituation_recovery_days": _DAYS,
         "opt_out.hazard": (0.0, 1.0),
         "opt_out.frequency_slope": (0.0, 5.0),
         "opt_out.free_per_week": (0.0, 200.0),
         "opt_out.relevance_slope": (0.0, 5.0),
-        "opt_out.frailty_shape": (0.0, 1e6),
+        "opt_out.frailty_shape": (0.0, 20.0),
         "opt_out.uninstall_share": _SHARE,
         "opt_out.activity_after": _SHARE,
         "opt_out.opt_in_share": _SHARE,
@@ -96,13 +97,13 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "orders.recent_share": _SHARE,
         "orders.delay_shares": _SHARE,
         "orders.delay_means_h": _POSITIVE,
-        "taste.half_life_days": _POSITIVE,
+        "taste.half_life_days": _DAYS,
         "taste.drift_share": _SHARE,
         "taste.segments": (1, 10_000),
         "taste.segment_share": _SHARE,
         "taste.substitutes": (1e-6, 100.0),
         "taste.complements": (1e-6, 100.0),
-        "taste.jump_days": _POSITIVE,
+        "taste.jump_days": _DAYS,
         "taste.streak_gain": _ANY,
         "rules.quiet_from_h": (0, 24),
         "rules.quiet_to_h": (0, 24),

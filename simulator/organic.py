@@ -40,6 +40,7 @@ Whole = NDArray[np.int64]
 
 _ATTRIBUTION_MIN = 24.0 * 60.0
 _LOOK_SHARPNESS = 2.0
+_LOG_TAIL = -39.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,16 +250,19 @@ def _session_times(
 def _poisson(uniform: Float, rate: Float) -> Whole:
     """Counts by inverting the Poisson distribution, (N,); only rows above zero cost more."""
     count = np.zeros(len(rate), np.int64)
-    term = np.exp(-rate)
-    rows = np.flatnonzero(uniform >= term)
-    total, term = term[rows], term[rows]
+    rows = np.flatnonzero(uniform >= np.exp(-rate))
+    # Logarithms: e^-rate of a very active user is too small for a float.
+    log_rate, log_term = np.log(rate[rows]), -rate[rows]
+    total = np.exp(log_term)
     while len(rows):
         count[rows] += 1
-        term = term * rate[rows] / count[rows]
-        total = total + term
-        # A uniform within rounding of 1 would never be passed: its tail is below 1e-16.
-        goes_on = (uniform[rows] >= total) & (term > 1e-17)
-        rows, term, total = rows[goes_on], term[goes_on], total[goes_on]
+        log_term = log_term + log_rate - np.log(count[rows])
+        total = total + np.exp(log_term)
+        # A uniform within rounding of 1 would never be passed: the tail is below 1e-16 there.
+        has_tail = (count[rows] < rate[rows]) | (log_term > _LOG_TAIL)
+        goes_on = (uniform[rows] >= total) & has_tail
+        rows, total = rows[goes_on], total[goes_on]
+        log_rate, log_term = log_rate[goes_on], log_term[goes_on]
     return count
 
 

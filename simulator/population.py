@@ -21,7 +21,6 @@ Float = NDArray[np.float64]
 
 _SEGMENT_KEY = np.uint64(0x5E6)
 _N_NORMALS = 6
-_MAX_HALVES = 40
 
 
 def segment_tastes(config: WorldConfig) -> Float:
@@ -107,7 +106,7 @@ def _chronotype(shift_h: Float, uniform: Float) -> NDArray[np.int16]:
 
 def _frailty(shape: float, keys: Key) -> Float:
     """Gamma of mean 1: a sum of 2·shape squared normals over its number; 1 for shape 0."""
-    n_halves = min(round(2.0 * shape), _MAX_HALVES)
+    n_halves = round(2.0 * shape)
     if not n_halves:
         return np.ones(len(keys))
     z = normals(keys, np.full(len(keys), -3), Draw.TRAIT, n_lanes=n_halves)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.config import load
+from simulator.config import WorldConfig, load
 from simulator.kernel import Ground, Population, ground_of
 from simulator.streams import life_keys
 from simulator.world import World
@@ -16,19 +16,27 @@ Begin = Callable[..., Population]
 
 
 @lru_cache(maxsize=32)
-def _ground(preset: str) -> Ground:
-    return ground_of(load(preset))
+def _ground(config: WorldConfig) -> Ground:
+    return ground_of(config)
 
 
 @pytest.fixture
 def begin() -> Begin:
-    """Lives of a preset: ``begin("ecommerce", 100, hours=24, seed=1, clock={...})``."""
+    """Lives of a preset: ``begin("ecommerce", 100, hours=24, seed=1, clock={...})``.
+
+    A whole configuration may stand for the preset, where the section ``hours`` is to change.
+    """
 
     def make(
-        preset: str, n_users: int, *, hours: int = 24, seed: int = 1, **changes: dict[str, Any]
+        preset: str | WorldConfig,
+        n_users: int,
+        *,
+        hours: int = 24,
+        seed: int = 1,
+        **changes: dict[str, Any],
     ) -> Population:
-        ground = ground_of(load(preset, **changes)) if changes else _ground(preset)
-        return Population.begin(ground, life_keys(seed, np.arange(n_users)), hours=hours)
+        config = load(preset, **changes) if isinstance(preset, str) else preset
+        return Population.begin(_ground(config), life_keys(seed, np.arange(n_users)), hours=hours)
 
     return make
 
