@@ -34,6 +34,7 @@ coverage: $(STAMP)
 	$(BIN)/coverage run -m pytest -n $(WORKERS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover
+	$(BIN)/coverage report --skip-covered --include='bandit/*' --fail-under=100
 
 # torch first and alone, so that no other package can pull in a different build of it.
 $(STAMP): pyproject.toml constraints.txt

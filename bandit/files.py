@@ -67,6 +67,11 @@ def read_table(path: Path, *, ids: frozenset[str] = frozenset()) -> tuple[pa.Tab
             table, n_malformed = _read_json(path, ids)
         names = table.column_names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if "straddling" in str(error):
+            raise ForeignFileError(
+                f"expected rows of less than a megabyte in {path}, got a longer one: close the "
+                "quotation mark that opens in it and is never closed"
+            ) from error
         raise ForeignFileError(
             f"expected {path} to be a whole {kind[1:]} file, reading it failed: {error}"
         ) from error
@@ -123,27 +128,17 @@ def _read_csv(path: Path, ids: frozenset[str]) -> tuple[pa.Table, int]:
         n_malformed += not has_ended
         return "skip"
 
-    try:
-        with path.open("rb") as file:
-            table = pa.csv.read_csv(
-                _TextFile(file, _LAST_LINE),
-                # One thread: the handler counts from Python, and a count must not hang on a race.
-                read_options=pa.csv.ReadOptions(use_threads=False),
-                parse_options=pa.csv.ParseOptions(
-                    newlines_in_values=True, invalid_row_handler=skip
-                ),
-                convert_options=pa.csv.ConvertOptions(
-                    timestamp_parsers=["not a format: times are read by bandit.timestamps"],
-                    column_types={name: pa.string() for name in ids},
-                ),
-            )
-    except pa.ArrowInvalid as error:
-        if "straddling" in str(error):
-            raise ForeignFileError(
-                f"expected rows of less than a megabyte in {path}, got a longer one: close the "
-                "quotation mark that opens in it and is never closed"
-            ) from error
-        raise
+    with path.open("rb") as file:
+        table = pa.csv.read_csv(
+            _TextFile(file, _LAST_LINE),
+            # One thread: the handler counts from Python, and a count must not hang on a race.
+            read_options=pa.csv.ReadOptions(use_threads=False),
+            parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+            convert_options=pa.csv.ConvertOptions(
+                timestamp_parsers=["not a format: times are read by bandit.timestamps"],
+                column_types={name: pa.string() for name in ids},
+            ),
+        )
     if table.num_columns == 1:
         return table.slice(0, max(table.num_rows - 1, 0)), n_malformed
     if not has_ended:

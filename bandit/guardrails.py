@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.actions import HOLD, ItemSet, Observation, Reason
+from bandit.currencies import no_currency
 from bandit.decide import Decisions, Mode
 from bandit.draws import key_of, mix64
 from bandit.errors import BadInputError, expect_shape
@@ -94,7 +95,7 @@ class Guardrails:
         pairs = reasons[:, 1:].reshape(n_rows, n_items, n_slots)
         pairs |= (user[:, None] | slot)[:, None, :]
         if self.stock is not None:
-            pairs |= self._item_bits(items.items, start_ms)
+            pairs |= _item_bits(self.stock, items.items, start_ms)
         if not self.rules.may_hold:
             reasons[:, HOLD] = _bits(np.any(reasons[:, 1:] == 0, axis=1), Reason.TASK)
         return reasons
@@ -153,7 +154,7 @@ class Guardrails:
         reasons |= self._slot_bits(start_ms[:, None], request.zone[rows], sent_ms)[:, 0]
         if self.stock is not None:
             item = decisions.item[rows, None]
-            reasons |= self._item_bits(item, start_ms[:, None])[:, 0, 0]
+            reasons |= _item_bits(self.stock, item, start_ms[:, None])[:, 0, 0]
         return reasons
 
     def _user_bits(self, user: Whole) -> Bits:
@@ -180,18 +181,6 @@ class Guardrails:
         if start <= end:
             return (clock_min >= start) & (clock_min < end)
         return (clock_min >= start) | (clock_min < end)
-
-    def _item_bits(self, items: Whole, start_ms: Whole) -> Bits:
-        """Reasons against items, and against items at slots they do not live to see, (N, K, S)."""
-        if self.stock is None:
-            return np.zeros((*items.shape, start_ms.shape[1]), np.uint16)
-        out = _bits(self.stock.is_out(items), Reason.STOCK)
-        expiry_ms = self.stock.expiry_ms(items)
-        if (expiry_ms == NO_EXPIRY_MS).all():
-            return np.broadcast_to(out[:, :, None], (*items.shape, start_ms.shape[1]))
-        return out[:, :, None] | _bits(
-            expiry_ms[:, :, None] <= start_ms[:, None, :], Reason.EXPIRED
-        )
 
 
 def wall_clock_min(
@@ -262,6 +251,7 @@ def cancellations(decisions: Decisions, reasons: Bits, *, now_ms: int) -> Outcom
         value=reasons[rows].astype(np.float64),
         decision_id=decision_id,
         corrects=np.full(len(rows), -1, np.int64),
+        currency=no_currency(len(rows)),
     )
 
 
@@ -280,6 +270,15 @@ def count_reasons(reasons: Bits) -> dict[str, int]:
 
 def _bits(claim: Truth, reason: Reason) -> Bits:
     return claim.astype(np.uint16) * np.uint16(reason)
+
+
+def _item_bits(stock: Stock, items: Whole, start_ms: Whole) -> Bits:
+    """Reasons against items, and against items at slots they do not live to see, (N, K, S)."""
+    out = _bits(stock.is_out(items), Reason.STOCK)
+    expiry_ms = stock.expiry_ms(items)
+    if (expiry_ms == NO_EXPIRY_MS).all():
+        return np.broadcast_to(out[:, :, None], (*items.shape, start_ms.shape[1]))
+    return out[:, :, None] | _bits(expiry_ms[:, :, None] <= start_ms[:, None, :], Reason.EXPIRED)
 
 
 def _sends(decisions: Decisions) -> Truth:

@@ -140,8 +140,10 @@ class HeardOutcomes:
             (at_ms == in_force) & (outcome_id > table["as_of_id"][original])
         )
         rows, original = rows[is_later], original[is_later]
-        for name, of in (("value", "value"), ("as_of_ms", "at_ms"), ("as_of_id", "outcome_id")):
+        for name, of in (("as_of_ms", "at_ms"), ("as_of_id", "outcome_id")):
             table[name][original] = table[of][rows]
+        for name in ("value", "currency"):
+            table[name][original] = table[name][rows]
         return np.asarray(original)
 
 

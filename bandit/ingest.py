@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from bandit.errors import BadInputError, ForeignFileError, StateError
+from bandit.errors import BadInputError, ForeignFileError
 from bandit.files import read_table
 
 __all__ = ["OPTIONAL", "REQUIRED", "RawEvents", "plain_column", "read_events", "told_names"]
@@ -121,12 +121,16 @@ def _value_column(column: pa.ChunkedArray, ours: str, where: str) -> pa.ChunkedA
 
 
 def _first_no_text(column: pa.ChunkedArray) -> tuple[int, bytes]:
-    for row, value in enumerate(column.cast(pa.binary())):
-        try:
-            (value.as_py() or b"").decode()
-        except UnicodeDecodeError:
-            return row, value.as_py()
-    raise StateError("expected a value that is no UTF-8, got none")
+    values = ((row, value.as_py()) for row, value in enumerate(column.cast(pa.binary())))
+    return next((row, value) for row, value in values if not _is_text(value or b""))
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _renaming(found: list[str], given: Mapping[str, str] | None, path: Path) -> dict[str, str]:

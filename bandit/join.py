@@ -113,7 +113,14 @@ class Joiner:
             self._take(logged_rows(log), np.asarray(log["mode"]), logged_grid_ends_ms(log))
 
     def receive(self, outcomes: Outcomes) -> None:
-        """Take outcomes in any order, any number of times."""
+        """Take outcomes in any order, any number of times.
+
+        Raises
+        ------
+        BadInputError
+            If a value that the scheme adds is in another currency; nothing is taken then.
+        """
+        self.scheme.refuse_other_currencies(outcomes)
         new, moved = self._heard.tell(outcomes)
         is_correction = self._heard.table["corrects"][new] != -1
         self.counts.outcomes += outcomes.n_rows

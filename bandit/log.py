@@ -157,8 +157,6 @@ def pmf_of(table: pa.Table, *, n_actions: int) -> NDArray[np.float64]:
 
 
 def _digest(digest: hashlib.blake2b, array: pa.Array) -> None:
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
     digest.update(np.asarray(array.is_null()).tobytes())
     if pa.types.is_list(array.type):
         lengths = np.diff(np.asarray(array.offsets))
@@ -168,7 +166,5 @@ def _digest(digest: hashlib.blake2b, array: pa.Array) -> None:
         encoded = array.dictionary_encode()
         digest.update(repr(encoded.dictionary.to_pylist()).encode())
         digest.update(np.asarray(encoded.indices.fill_null(-1)).tobytes())
-    elif pa.types.is_null(array.type):
-        digest.update(len(array).to_bytes(8, "little"))
     else:
         digest.update(np.asarray(array.fill_null(0)).tobytes())

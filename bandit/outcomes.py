@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.currencies import NO_CURRENCY, is_currency, no_currency
 from bandit.errors import BadInputError, expect_shape
 from bandit.slots import DAY_MS
 from bandit.timestamps import LAST_MS
@@ -68,6 +69,7 @@ class Outcomes:
     value: NDArray[np.float64]  # (M,) money or 1.0
     decision_id: NDArray[np.int64]  # (M,) −1 for behaviour, unless somebody attributes it
     corrects: NDArray[np.int64]  # (M,) outcome id, −1 for none
+    currency: NDArray[np.str_]  # (M,) ISO 4217 code of the value, empty where it has none
 
     def __post_init__(self) -> None:
         m = len(self.outcome_id)
@@ -79,6 +81,7 @@ class Outcomes:
             "value",
             "decision_id",
             "corrects",
+            "currency",
         ):
             expect_shape(name, getattr(self, name), (m,), "one entry an outcome")
         expected = {
@@ -87,6 +90,7 @@ class Outcomes:
             "outcome_id": (self.outcome_id != -1, "an id of its own; -1 stands for none"),
             "at_ms": (_is_time(self.at_ms), "int64 milliseconds between 1970 and 2100"),
             "received_ms": (_is_time(self.received_ms), "int64 milliseconds between 1970 and 2100"),
+            "currency": (is_currency(self.currency), "an ISO 4217 code such as 'EUR', or empty"),
         }
         for name, (fits, wanted) in expected.items():
             if not fits.all():
@@ -119,6 +123,7 @@ def no_outcomes() -> Outcomes:
         value=np.zeros(0),
         decision_id=whole,
         corrects=whole,
+        currency=no_currency(0),
     )
 
 
@@ -131,6 +136,7 @@ def outcomes_of(
     received_ms: NDArray[np.int64] | None = None,
     value: float | NDArray[np.float64] = 1.0,
     decision_id: NDArray[np.int64] | None = None,
+    currency: str | NDArray[np.str_] = NO_CURRENCY,
 ) -> Outcomes:
     """M outcomes of one kind, with the usual defaults.
 
@@ -150,6 +156,8 @@ def outcomes_of(
         Money, or 1.
     decision_id : ndarray of int, (M,), optional
         The decision that a response belongs to; behaviour has none.
+    currency : str or ndarray, (M,)
+        ISO 4217 code of the money, such as ``"EUR"``; empty for the currency of the scheme.
     """
     n = len(outcome_id)
     none = np.full(n, -1, np.int64)
@@ -162,6 +170,7 @@ def outcomes_of(
         value=np.broadcast_to(np.asarray(value, np.float64), (n,)),
         decision_id=none if decision_id is None else np.asarray(decision_id, np.int64),
         corrects=none,
+        currency=np.broadcast_to(np.asarray(currency, np.str_), (n,)),
     )
 
 
@@ -244,12 +253,13 @@ class RewardScheme:
     """A stated objective: components and their weights, applied late.
 
     Weights enter when a policy is asked for probabilities, not when it learns, so that they
-    can change without a reset.
+    can change without a reset. Values are added in one currency: the scheme's own, or none.
     """
 
     name: str
     objective: Literal["uplift", "engagement"]
     components: tuple[Component, ...]
+    currency: str = NO_CURRENCY  # of the values it adds
 
     def __post_init__(self) -> None:
         names = [component.name for component in self.components]
@@ -262,6 +272,44 @@ class RewardScheme:
                 "what is credited by id pays a send for what would have come anyway; give it "
                 "weight 0 or call the scheme an engagement scheme"
             )
+        if not is_currency(np.array([self.currency]))[0]:
+            raise BadInputError(
+                f"expected an ISO 4217 code such as 'EUR', or none, got {self.currency!r}"
+            )
+        if self.currency and not self._valued:
+            raise BadInputError(
+                f"expected a component that adds values of {self.currency}, got none: leave the "
+                "currency out, or measure a value"
+            )
+
+    def refuse_other_currencies(self, outcomes: Outcomes) -> None:
+        """Refuse values that would be added to those of another currency.
+
+        A value without a currency is taken to be in the scheme's; kinds whose value the scheme
+        does not add may carry any.
+
+        Raises
+        ------
+        BadInputError
+            For a value in a currency that is not the scheme's, with its row.
+        """
+        if not self._valued:
+            return
+        is_added = np.isin(outcomes.kind, self._valued) | (outcomes.corrects != -1)
+        is_other = (outcomes.currency != NO_CURRENCY) & (outcomes.currency != self.currency)
+        if (is_added & is_other).any():
+            row = int(np.argmax(is_added & is_other))
+            own = f"in {self.currency}" if self.currency else "without a currency"
+            raise BadInputError(
+                f"expected values {own}, as scheme {self.name!r} adds them, got "
+                f"{outcomes.currency[row]} in row {row}: convert it, or give the scheme its "
+                "currency"
+            )
+
+    @property
+    def _valued(self) -> list[Kind]:
+        """Kinds whose value is added."""
+        return [k for c in self.components if c.measure == "value" for k in c.counted]
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -290,7 +338,9 @@ class RewardScheme:
 _WEEK_MS = 7 * DAY_MS
 
 
-def uplift_scheme(*, mean_order_value: float | None = None) -> RewardScheme:
+def uplift_scheme(
+    *, mean_order_value: float | None = None, currency: str = NO_CURRENCY
+) -> RewardScheme:
     """Scheme of reports and gates: behaviour, costs, and clicks at weight zero (assumed).
 
     Parameters
@@ -299,6 +349,8 @@ def uplift_scheme(*, mean_order_value: float | None = None) -> RewardScheme:
         Where amounts are known: conversions then count by their value net of refunds, and one
         of mean value is worth what a conversion is worth without it. A purchase of unknown
         amount is told at this value.
+    currency : str
+        ISO 4217 code of that value and of the amounts; one in another currency is refused.
     """
     if mean_order_value is not None and not 0 < mean_order_value < np.inf:
         raise BadInputError(f"expected a mean order value above 0, got {mean_order_value}")
@@ -323,6 +375,7 @@ def uplift_scheme(*, mean_order_value: float | None = None) -> RewardScheme:
             Component(name="message", kinds=(), measure="send", weight=-0.0005),
             Component(name="click", kinds=(Kind.CLICKED,), measure="any", weight=0.0),
         ),
+        currency=currency,
     )
 
 

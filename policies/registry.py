@@ -25,7 +25,7 @@ from policies.linucb import LinUCB, LinUCBParams
 from policies.popular import PopularItemHour
 from policies.shape import PolicyShape
 
-__all__ = ["Entry", "build", "defaults", "entry", "policies"]
+__all__ = ["Entry", "PolicyShape", "build", "defaults", "entry", "policies"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ def test_the_example_of_the_readme_runs_and_prints_what_it_says() -> None:
     """A reader who copies it sees the line that the page shows."""
     page = text_of("README.md")
     code, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len([line for line in code.splitlines() if line]) <= 20
+    assert max(map(len, code.splitlines())) <= 100
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,

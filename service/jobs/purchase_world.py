@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.actions import ItemSet, Observation, SlotGrid
+from bandit.currencies import no_currency
 from bandit.decide import Decisions
 from bandit.errors import StateError
 from bandit.outcomes import Component, Kind, Outcomes, RewardScheme, no_outcomes
@@ -116,6 +117,7 @@ class PurchaseWorld:
             value=np.ones(n),
             decision_id=decisions.decision_id[hit],
             corrects=np.full(n, -1, np.int64),
+            currency=no_currency(n),
         )
 
     def expected(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.cleaning import clean
+from bandit.cleaning_report import CleaningReport
 from bandit.errors import BadInputError
 from bandit.events import ACTIONS, NO_ITEM, Events
 from bandit.ingest import RawEvents
@@ -365,6 +366,16 @@ def test_the_report_says_what_was_done_in_plain_lines() -> None:
     assert "  dropped 2: malformed line" in report.lines()
     assert "  dropped 1: undefined action" in report.lines()
     assert not any("dropped 0" in line for line in report.lines())
+    assert not any("capped" in line for line in report.lines())
+
+
+def test_the_report_says_how_many_amounts_were_capped() -> None:
+    """Changed numbers are told as dropped rows are."""
+    report = CleaningReport(n_in=1200, n_kept=1200, n_capped=1100)
+    assert report.lines() == [
+        "1,200 rows came, 1,200 kept",
+        "  capped 1,100 outlying amounts at their category's limit",
+    ]
 
 
 @given(st.permutations(range(8)))

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import chisquare
 
 from bandit.actions import HOLD, Request, action_of, item_position, slot_position
-from bandit.decide import Decisions, Mode, decision_ids, draw_actions, with_executed
+from bandit.decide import ID_BITS, Decisions, Mode, decision_ids, draw_actions, with_executed
 from bandit.errors import BadInputError, BadPmfError, BadShapeError, StateError
 from bandit.floor import NO_FLOOR
 from bandit.log_schema import table_of
@@ -164,6 +164,13 @@ def test_ids_sort_by_time_and_never_repeat() -> None:
     ids = np.concatenate([first, second])
     assert (np.diff(ids) > 0).all()
     assert (ids >= 0).all()
+
+
+def test_a_batch_of_more_rows_than_ids_is_refused() -> None:
+    """22 bits of running numbers: the last rows would have the ids of the first."""
+    many = np.broadcast_to(np.int64(5), ((1 << ID_BITS) + 1,))
+    with pytest.raises(BadInputError, match=r"at most 4194304 decisions .* split the batch"):
+        decision_ids(many)
 
 
 @pytest.mark.parametrize("at_ms", [-1, 1 << 41])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bandit import files
 from bandit.errors import ForeignFileError
@@ -105,6 +109,31 @@ def test_bytes_that_are_no_utf8_are_refused_with_their_line(tmp_path: Path) -> N
         read_table(path)
     with pytest.raises(ForeignFileError, match="0xc3 in line 2"):
         read_table(written(path, b"user,text\na,caf\xc3"))
+
+
+@given(st.text(max_size=40), st.lists(st.integers(1, 9), min_size=1), st.booleans())
+def test_text_is_read_whole_in_blocks_of_any_size(
+    text: str, sizes: list[int], is_broken: bool
+) -> None:
+    """Nothing is changed, one line is added at the end; a broken byte is named with its line."""
+    broken = b"\xff" if is_broken else b""
+    source = io.BytesIO(text.encode() + broken + b"\nmore")
+    source.name = "a.csv"  # type: ignore[misc]
+    file = files._TextFile(source, "the end")
+    blocks = [b"-"]
+    said = None
+    try:
+        for size in itertools.cycle(sizes):
+            if not (block := file.read(size)):
+                break
+            blocks.append(block)
+    except ForeignFileError as error:
+        said = str(error)
+    if is_broken:
+        assert said is not None
+        assert f"in a.csv, got byte 0xff in line {1 + text.count(chr(10))}:" in said
+    else:
+        assert (said, b"".join(blocks)) == (None, b"-" + text.encode() + b"\nmore\nthe end\n")
 
 
 def test_numbers_of_twenty_digits_stay_apart_in_json(tmp_path: Path) -> None:

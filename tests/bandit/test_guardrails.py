@@ -14,7 +14,7 @@ from bandit.errors import BadInputError, BadShapeError
 from bandit.floor import NO_FLOOR
 from bandit.guardrails import Guardrails, cancellations, count_reasons
 from bandit.outcomes import Kind
-from bandit.permissions import Consent, Stock
+from bandit.permissions import NO_EXPIRY_MS, Consent, Stock
 from bandit.rules import Cap, Rules
 from bandit.slots import DAY_MS, HOUR_MS, full_hours
 
@@ -187,6 +187,34 @@ def test_items_that_are_out_or_expire_are_masked_where_they_do() -> None:
     bits = reasons_of(guard_of(OPEN, stock=stock), [1])[0]
     assert (bits[0] == Reason.EXPIRED).tolist() == [False] * 3 + [True] * 21
     assert (bits[1] == Reason.STOCK).all()
+
+
+def test_items_that_never_expire_are_masked_by_stock_alone() -> None:
+    """At every slot alike, and items that are not listed nowhere."""
+    stock = Stock(
+        item=np.array([6]), expires_ms=np.array([NO_EXPIRY_MS]), is_available=np.array([False])
+    )
+    bits = reasons_of(guard_of(OPEN, stock=stock), [1, 2])
+    assert not bits[:, 0].any()
+    assert (bits[:, 1] == Reason.STOCK).all()
+
+
+def test_an_item_that_ran_out_or_expired_since_the_plan_stops_its_send(
+    decisions_of: Decides,
+) -> None:
+    """By its slot, not by the time of asking; the other sends go on."""
+    guard = guard_of(OPEN)
+    planned = sent(decisions_of, [1, 2], at_ms=NOON, slot=5)
+    assert not guard.dispatch(planned).any()
+    item, due_ms = planned.item[:1], planned.slot_start_ms[:1]
+    for expires_ms, is_available, says in (
+        (due_ms + 1, True, 0),
+        (due_ms, True, Reason.EXPIRED),
+        (due_ms + 1, False, Reason.STOCK),
+    ):
+        guard.stock = Stock(item=item, expires_ms=expires_ms, is_available=np.array([is_available]))
+        expected = np.where(planned.item == item, says, 0)
+        assert guard.dispatch(planned).tolist() == expected.tolist()
 
 
 def test_slots_of_the_past_are_masked() -> None:

@@ -28,6 +28,15 @@ def value_of(heard: HeardOutcomes, outcome_id: int) -> float:
     return float(heard.table["value"][row][0])
 
 
+def test_a_corrected_value_is_in_the_currency_of_its_correction() -> None:
+    """What was told as 5 dollars and was 4 euros is 4 euros."""
+    heard = HeardOutcomes()
+    heard.tell(told([1], value=5.0, currency="USD"))
+    heard.tell(replace(corrects(2, 1, 10, 4.0), currency=np.array(["EUR"])))
+    _, row = heard.table.find("outcome_id", np.array([1]))
+    assert (value_of(heard, 1), heard.table["currency"][row].tolist()) == (4.0, ["EUR"])
+
+
 @given(st.permutations(range(6)), st.integers(0, 6))
 def test_outcomes_are_one_table_however_they_were_told(order: list[int], cut: int) -> None:
     """Each once, the first telling of an id kept; apart, together, and twice in one batch."""

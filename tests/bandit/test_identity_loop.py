@@ -11,6 +11,7 @@ import pytest
 
 from bandit.actions import HOLD, ItemSet, Observation, SlotGrid
 from bandit.classic import classic_table
+from bandit.currencies import no_currency
 from bandit.decide import Decisions, Mode
 from bandit.events import ACTIONS, NO_ITEM, Events, canonical_order, histories_of
 from bandit.floor import Floor
@@ -114,6 +115,7 @@ class DeviceWorld:
             value=np.ones(len(rows)),
             decision_id=none,
             corrects=none,
+            currency=no_currency(len(rows)),
         )
 
     def expected(self) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 
 from bandit.actions import Request
 from bandit.decide import Decisions, Mode
-from bandit.errors import BadShapeError
+from bandit.errors import BadInputError, BadShapeError
 from bandit.floor import NO_FLOOR
 from bandit.join import Emission, Joiner, JoinState
 from bandit.outcomes import (
@@ -345,6 +345,22 @@ def test_what_was_saved_does_not_move_with_what_is_learned_later(pair: Decisions
     join.advance(T0 + 30 * DAY_MS)
     for name, array in before.items():
         np.testing.assert_array_equal(saved[name], array, err_msg=name)
+
+
+def test_a_value_in_another_currency_is_refused_and_nothing_is_taken(pair: Decisions) -> None:
+    """The batch may be sent again once it is mended; what came before stays."""
+    join = Joiner(replace(VALUES, currency="EUR"))
+    join.add(pair)
+    one = behaviour(Kind.CONVERTED, 0, T0 + 5, 1, value=8.0)
+    join.receive(replace(one, currency=np.array(["EUR"])))
+    other = behaviour(Kind.CONVERTED, 0, T0 + 6, 2, value=9.0)
+    before = join.state()
+    with pytest.raises(BadInputError, match=r"values in EUR, .* got USD in row 0"):
+        join.receive(replace(other, currency=np.array(["USD"])))
+    after = join.state()
+    assert all(np.array_equal(after[name], before[name]) for name in before)
+    join.receive(other)
+    assert final(join).components[:, 0].tolist() == [17.0, 0.0]
 
 
 def correction(user: int, at_ms: int, outcome_id: int, value: float, corrects: int) -> Outcomes:

@@ -125,6 +125,8 @@ def test_known_amounts_replace_the_one_of_a_conversion() -> None:
         ({"at_ms": np.array([-1, 5])}, "at_ms .* in row 0"),
         ({"at_ms": np.array([5.0, 6.0])}, "at_ms .* int64"),
         ({"received_ms": np.array([5, -7])}, "received_ms .* in row 1"),
+        ({"currency": np.array(["EUR", "euro"])}, "currency .* ISO 4217 .*euro.* in row 1"),
+        ({"currency": np.array([978, 840])}, "currency .* ISO 4217 .*978.* in row 0"),
     ],
 )
 def test_rubbish_is_refused_by_its_column_and_row(change: dict[str, Any], says: str) -> None:
@@ -152,7 +154,53 @@ def test_outcomes_of_one_kind_have_the_usual_defaults() -> None:
     assert found.received_ms.tolist() == [7, 8]
     assert found.value.tolist() == [1.0, 1.0]
     assert found.decision_id.tolist() == [-1, -1] == found.corrects.tolist()
+    assert found.currency.tolist() == ["", ""]
     assert no_outcomes().n_rows == 0
+
+
+def test_a_scheme_names_the_currency_of_the_values_it_adds() -> None:
+    """A code that is none is refused, and so is a currency of no value."""
+    assert uplift_scheme(mean_order_value=40.0, currency="EUR").currency == "EUR"
+    assert UPLIFT.currency == ""
+    with pytest.raises(BadInputError, match=r"ISO 4217 .* got 'euro'"):
+        uplift_scheme(mean_order_value=40.0, currency="euro")
+    with pytest.raises(BadInputError, match="values of EUR, got none"):
+        uplift_scheme(currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("own", "said", "is_refused"),
+    [
+        ("EUR", ["EUR", "EUR"], False),
+        ("EUR", ["EUR", ""], False),
+        ("", ["", ""], False),
+        ("EUR", ["EUR", "USD"], True),
+        ("", ["", "USD"], True),
+    ],
+)
+def test_values_of_two_currencies_are_never_added(
+    own: str, said: list[str], is_refused: bool
+) -> None:
+    """Ten euros and ten dollars are not twenty of anything; silence is the scheme's own."""
+    scheme = uplift_scheme(mean_order_value=40.0, currency=own)
+    bought = outcomes_of(
+        Kind.CONVERTED,
+        np.array([1, 2]),
+        user=np.array([5, 6]),
+        at_ms=np.array([7, 8]),
+        value=10.0,
+        currency=np.array(said),
+    )
+    UPLIFT.refuse_other_currencies(bought)  # it counts purchases and adds no money
+    if not is_refused:
+        scheme.refuse_other_currencies(bought)
+        return
+    with pytest.raises(BadInputError, match="got USD in row 1: convert it"):
+        scheme.refuse_other_currencies(bought)
+    seen = replace(bought, kind=np.full(2, Kind.SESSION, np.uint8))
+    scheme.refuse_other_currencies(seen)  # of sessions it adds no value
+    with pytest.raises(BadInputError, match="got USD in row 1"):
+        scheme.refuse_other_currencies(replace(seen, corrects=np.array([-1, 3])))
 
 
 def test_columns_of_unequal_length_are_refused() -> None:

@@ -93,6 +93,20 @@ def test_stock_that_contradicts_itself_is_refused() -> None:
         Stock(item=np.array([4]), **ok)
 
 
+def test_a_stock_of_nothing_is_refused() -> None:
+    """It would say of every item that it can be had, which is what no stock says."""
+    nothing = np.zeros(0, np.int64)
+    with pytest.raises(BadInputError, match="got none: leave the stock out"):
+        Stock(item=nothing, expires_ms=nothing, is_available=nothing == 1)
+
+
+@pytest.mark.parametrize(("start_min", "end_min"), [(-1, 480), (1320, 1441)])
+def test_quiet_hours_are_of_one_day(start_min: int, end_min: int) -> None:
+    """Minutes beyond it are a mistake of units."""
+    with pytest.raises(BadInputError, match="0 … 1440 minutes of the day, got"):
+        Rules(quiet_start_min=start_min, quiet_end_min=end_min)
+
+
 def test_a_holdout_has_its_share_keeps_it_and_only_grows() -> None:
     """Drawn by key: stable, unbiased, and a larger share holds out everyone it held before."""
     users = np.arange(100_000)

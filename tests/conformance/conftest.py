@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bandit.actions import HOLD, ItemSet, Observation, Request, SlotGrid, assemble
+from bandit.currencies import no_currency
 from bandit.decide import Decisions
 from bandit.draws import Stream, uniforms
 from bandit.floor import Floor
@@ -170,6 +171,7 @@ def _outcomes(decisions: Decisions, where: NDArray[np.bool_], kind: Kind) -> Out
         value=np.ones(len(ids)),
         decision_id=ids if kind.is_response else np.full(len(ids), -1),
         corrects=np.full(len(ids), -1),
+        currency=no_currency(len(ids)),
     )
 
 

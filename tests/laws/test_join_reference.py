@@ -286,7 +286,7 @@ def turns_of(
         if decisions is not None:
             ids += decisions.decision_id.tolist()
             users += who
-        columns: dict[str, list[int]] = {name: [] for name in Outcomes.__slots__}
+        columns: dict[str, list[Any]] = {name: [] for name in Outcomes.__slots__}
         for kind, whose, ago_h, way_h, value, corrected in told:
             mine = whose % len(ids) if ids else -1
             at_ms = now_ms - ago_h * HOUR_MS // 2
@@ -301,13 +301,14 @@ def turns_of(
                 "value": value,
                 "decision_id": ids[mine] if carries else -1,
                 "corrects": target,
+                "currency": "",
             }
             n_told += 1
             for name, cell in row.items():
                 columns[name].append(cell)
         outcomes = None
         if told:
-            types = {"kind": np.uint8, "value": np.float64}
+            types = {"kind": np.uint8, "value": np.float64, "currency": np.str_}
             outcomes = Outcomes(
                 **{n: np.array(c, types.get(n, np.int64)) for n, c in columns.items()}
             )

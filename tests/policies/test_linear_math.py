@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,11 @@ from policies.linear_math import (
     posterior_mean,
 )
 
-_GOLDEN = Path(__file__).parents[1] / "golden" / "policies_linear_arms.json"
-
 
 @pytest.fixture(scope="module")
-def arms() -> dict[str, Any]:
+def arms(golden: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     """Expectations of mabwiser 2.7.4 on its own ten contexts and three arms."""
-    loaded: dict[str, Any] = json.loads(_GOLDEN.read_text())
-    return loaded
+    return golden("policies_linear_arms")
 
 
 def test_joint_features_are_base_and_outer_product_by_hand() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from policies.shape import PolicyShape
 
 FeedbackOf = Callable[..., Feedback]
 RequestOf = Callable[..., Request]
-_GOLDEN = Path(__file__).parents[1] / "golden" / "policies_linear_arms.json"
 
 
 def test_the_pmf_is_the_argmax_frequency_of_independent_draws(
@@ -57,9 +55,11 @@ def test_the_pmf_is_the_argmax_frequency_of_independent_draws(
         assert (np.abs(pmf[n] - share) < error).all()
 
 
-def test_drawn_coefficients_have_the_peers_mean_and_spread(hits: RewardScheme) -> None:
+def test_drawn_coefficients_have_the_peers_mean_and_spread(
+    hits: RewardScheme, golden: Callable[..., dict[str, Any]]
+) -> None:
     """Disjoint arms are one-hot items × context as slot: mabwiser's LinTS on its own rows."""
-    peer = json.loads(_GOLDEN.read_text())
+    peer = golden("policies_linear_arms")
     contexts = np.array(peer["contexts"], float)
     arms = np.eye(3)[np.array(peer["decisions"]) - 1]
     zeta = (arms[:, :, None] * contexts[:, None, :]).reshape(10, -1)
