@@ -21,6 +21,7 @@ from bandit.floor import Floor, apply_floor, check_pmf
 
 __all__ = [
     "ID_BITS",
+    "LAST_DECISION_MS",
     "Decisions",
     "Mode",
     "Stamp",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 ID_BITS = 22
+LAST_DECISION_MS = 1 << 41
+"""Decisions are made before this instant in 2039, where the milliseconds of their ids end."""
 
 
 class Mode(IntEnum):
@@ -138,8 +141,13 @@ def decision_ids(at_ms: NDArray[np.int64], *, first: int = 0) -> NDArray[np.int6
         raise BadInputError(
             f"expected at most {1 << ID_BITS} decisions a batch, got {len(at_ms)}: split the batch"
         )
-    if (np.asarray(at_ms) < 0).any() or (np.asarray(at_ms) >= 1 << 41).any():
-        raise BadInputError("expected decision times between 1970 and 2039, in milliseconds")
+    outside = (np.asarray(at_ms) < 0) | (np.asarray(at_ms) >= LAST_DECISION_MS)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise BadInputError(
+            "expected decision times between 1970 and 2039, in milliseconds, got "
+            f"{int(at_ms[row])} in row {row}: convert it, or leave that row out"
+        )
     running = (first + np.arange(len(at_ms), dtype=np.int64)) & ((1 << ID_BITS) - 1)
     return np.asarray((np.asarray(at_ms, np.int64) << ID_BITS) | running)
 

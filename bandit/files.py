@@ -25,7 +25,7 @@ from bandit.errors import ForeignFileError
 __all__ = ["WORDS_FOR_NOTHING", "read_table"]
 
 WORDS_FOR_NOTHING: tuple[str, ...] = tuple(pa.csv.ConvertOptions().null_values)
-"""How files spell a missing number: an empty cell, NA, NULL, NaN and the like."""
+"""How files spell what is missing: an empty cell, NA, NULL, NaN and the like."""
 
 _INTEGER = r"^(0|-?[1-9]\d{0,17})$"
 _LAST_LINE = "the line behind the last line of a file that is read by Opportune"
@@ -41,7 +41,7 @@ def read_table(path: Path, *, ids: frozenset[str] = frozenset()) -> tuple[pa.Tab
         A ``.csv``, ``.parquet`` or ``.jsonl``/``.json``/``.ndjson`` file.
     ids : frozenset of str
         Columns of names, not of quantities: 007 and 7 in a CSV stay two of them, and so do two
-        numbers of twenty digits in a JSON file.
+        numbers of twenty digits in a JSON file. NaN, NULL and the like are no names in a CSV.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def read_table(path: Path, *, ids: frozenset[str] = frozenset()) -> tuple[pa.Tab
         if "straddling" in str(error):
             raise ForeignFileError(
                 f"expected rows of less than a megabyte in {path}, got a longer one: close the "
-                "quotation mark that opens in it and is never closed"
+                "quotation mark that opens in it and is never closed, or shorten its cells"
             ) from error
         raise ForeignFileError(
             f"expected {path} to be a whole {kind[1:]} file, reading it failed: {error}"
@@ -153,10 +153,13 @@ def _read_csv(path: Path, ids: frozenset[str]) -> tuple[pa.Table, int]:
 
 
 def _whole_if_all_are(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text as int64 where that loses nothing: no leading zeros, nothing past 18 digits."""
+    """Text as int64 where that loses nothing: no leading zeros, nothing past 18 digits.
+
+    A word for nothing is no name: all rows without a user would be one person called NaN.
+    """
     known = pc.if_else(pc.is_in(column, value_set=pa.array(WORDS_FOR_NOTHING)), None, column)
     is_whole = pc.all(pc.match_substring_regex(known, _INTEGER), min_count=1).as_py()
-    return known.cast(pa.int64()) if is_whole else column
+    return known.cast(pa.int64()) if is_whole else known
 
 
 def _read_json(path: Path, ids: frozenset[str]) -> tuple[pa.Table, int]:

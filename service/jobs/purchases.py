@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.decide import LAST_DECISION_MS
 from bandit.errors import BadInputError
 from bandit.events import ACTIONS, Events
 from bandit.slots import day_windows
@@ -179,8 +180,8 @@ def cut_into_days(
     Raises
     ------
     BadInputError
-        If there are fewer than two users or 28 days, no two categories to choose between, or
-        more users and days than fit in memory.
+        If there are fewer than two users or 28 days, no two categories to choose between,
+        purchases after 2039, or more users and days than fit in memory.
     """
     bought, by_category, n_left_out = _named_purchases(events)
     if bought.n_rows == 0:
@@ -198,6 +199,12 @@ def cut_into_days(
         raise BadInputError(
             f"expected at least 28 days of purchases, got {n_days} from {first_day}: the job "
             f"trains on the first {train_share:.0%} and walks the rest day by day"
+        )
+    if edges_ms[-1, -1] > LAST_DECISION_MS:
+        last_day = first_day + timedelta(days=n_days - 1)
+        raise BadInputError(
+            f"expected purchases before September 2039, where ids of decisions end, got some on "
+            f"{last_day}: correct the times, or leave out what lies that far ahead"
         )
     if len(users) * n_days > MAX_USER_DAYS:
         raise BadInputError(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from bandit.cleaning import clean
 from bandit.cleaning_report import CleaningReport
 from bandit.errors import BadInputError
 from bandit.events import ACTIONS, NO_ITEM, Events
-from bandit.ingest import RawEvents
+from bandit.ingest import RawEvents, read_events
 from bandit.vocabulary import Vocabulary
 
 T0, DAY_MS = 1_700_000_000_000, 86_400_000
@@ -172,6 +173,16 @@ def test_not_a_number_is_no_item_either() -> None:
     events, words, _ = clean(RawEvents(table=table, n_malformed=0))
     assert events.item.tolist() == [0, NO_ITEM]
     assert words.items.to_pylist() == [5.0]
+
+
+def test_rows_of_a_csv_whose_user_is_a_word_for_nothing_are_dropped(tmp_path: Path) -> None:
+    """They would be one very busy person called NaN; those with a device stand under it."""
+    path = tmp_path / "a.csv"
+    lines = [f"u1,,x,{T0},view", f"NaN,,x,{T0},view", f"null,d,x,{T0},view"]
+    path.write_text("\n".join(["user,device,item,time,action", *lines]))
+    _, words, report = clean(read_events(path))
+    assert words.users.to_pylist() == ["d", "u1"]
+    assert (report.dropped["missing user"], report.n_by_device) == (1, 1)
 
 
 def test_a_session_needs_no_item() -> None:

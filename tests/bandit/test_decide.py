@@ -8,7 +8,15 @@ import pytest
 from scipy.stats import chisquare
 
 from bandit.actions import HOLD, Request, action_of, item_position, slot_position
-from bandit.decide import ID_BITS, Decisions, Mode, decision_ids, draw_actions, with_executed
+from bandit.decide import (
+    ID_BITS,
+    LAST_DECISION_MS,
+    Decisions,
+    Mode,
+    decision_ids,
+    draw_actions,
+    with_executed,
+)
 from bandit.errors import BadInputError, BadPmfError, BadShapeError, StateError
 from bandit.floor import NO_FLOOR
 from bandit.log_schema import table_of
@@ -176,8 +184,8 @@ def test_a_batch_of_more_rows_than_ids_is_refused() -> None:
 @pytest.mark.parametrize("at_ms", [-1, 1 << 41])
 def test_times_that_do_not_fit_an_id_are_refused(at_ms: int) -> None:
     """41 bits of milliseconds end in 2039."""
-    with pytest.raises(BadInputError, match="2039"):
-        decision_ids(np.array([at_ms]))
+    with pytest.raises(BadInputError, match=f"2039, in milliseconds, got {at_ms} in row 1"):
+        decision_ids(np.array([LAST_DECISION_MS - 1, at_ms]))
 
 
 def test_the_order_of_actions_is_hold_then_item_by_slot() -> None:

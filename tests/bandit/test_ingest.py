@@ -139,6 +139,9 @@ def test_the_raw_tables_are_the_same_cell_by_cell(tmp_path: Path) -> None:
         (["12345678901234567890", "12345678901234567891"],) * 2,
         (["7", "seven"], ["7", "seven"]),
         (["7.0", "7"], ["7.0", "7"]),
+        (["7", "NaN"], [7, None]),
+        (["u7", "NaN", "NULL", ""], ["u7", None, None, None]),
+        (["u7", "Nan Goldin"], ["u7", "Nan Goldin"]),
     ],
 )
 def test_ids_of_a_csv_are_numbers_only_where_that_loses_nothing(

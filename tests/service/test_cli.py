@@ -38,6 +38,81 @@ def test_a_missing_file_is_named_and_nothing_is_written(
     assert not runs.exists()
 
 
+HEADER = "user,item,time,action\n"
+
+
+def lines_of(
+    *, user: str = "u{}", item: str = "i{}", first_s: int = 1_577_836_800, n: int = 300
+) -> str:
+    """Made-up purchases, one in ten hours from 2020 on; ``{}`` stands for a number."""
+    rows = [(user.format(k % 9), item.format(k % 7), first_s + k * 36_000) for k in range(n)]
+    return HEADER + "".join(f"{u},{i},{t},purchase\n" for u, i, t in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.csv", "", "expected events in"),
+        ("header.csv", HEADER, "expected events in"),
+        ("binary.csv", bytes(range(256)) * 9, "expected UTF-8 text in"),
+        ("binary.parquet", bytes(range(256)) * 9, "to be a whole parquet file"),
+        ("binary.jsonl", bytes(range(256)) * 9, "are no JSON object"),
+        ("missing.csv", "user,when\na,1\n", "missing: time, action, item (or category)"),
+        ("one_row.csv", lines_of(n=1), "at least two users, got 1"),
+        (
+            "one_time.csv",
+            HEADER + "u1,x,1577836800,view\nu1,x,1577836800,purchase\nu2,x,1577836800,purchase\n",
+            "at least 28 days of purchases, got 1",
+        ),
+        (
+            "future.csv",
+            lines_of(first_s=4_200_000_000),
+            "from 1990 to 2100; 300 of 300 rows fit none",
+        ),
+        ("ahead.csv", lines_of(first_s=2_190_000_000), "before September 2039"),
+        ("no_users.csv", lines_of(user="NaN"), "{'missing user': 300}"),
+        ("no_items.csv", lines_of(item="NaN"), "{'missing item and category': 300}"),
+        ("huge.csv", lines_of(item="i{}" + "x" * 2_500_000, n=1), "rows of less than a megabyte"),
+    ],
+)
+def test_rubbish_ends_in_one_clear_line_and_leaves_nothing(
+    name: str,
+    content: str | bytes,
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 2; ``check`` says the same, with the rows that came, where it can be read."""
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    assert main(["run", "--data", str(path), "--out", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr()
+    assert words in said.err
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert main(["check", str(path)]) in (0, 2)
+    assert words in "".join(capsys.readouterr())
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_and_a_file_that_may_not_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, and what the system says."""
+    out = ["--out", str(tmp_path / "runs")]
+    (tmp_path / "folder.csv").mkdir()
+    assert main(["run", "--data", str(tmp_path / "folder.csv"), *out]) == 2
+    assert "folder.csv, found a folder" in capsys.readouterr().err
+    (tmp_path / "mine.csv").write_text(HEADER)
+
+    def refused(path: Path, *_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refused)  # rights do not stop everybody
+    assert main(["run", "--data", str(tmp_path / "mine.csv"), *out]) == 2
+    assert "Permission denied" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

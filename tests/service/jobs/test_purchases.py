@@ -161,6 +161,17 @@ def test_more_than_memory_holds_is_refused_before_anything_is_done(
         load_shop(shop_file, zone="America/New_York", columns=())
 
 
+def test_purchases_that_no_decision_can_be_made_for_are_refused(
+    shop_file: Path, tmp_path: Path
+) -> None:
+    """At once, not by the first decision of 2039 after the encoder has been trained."""
+    table = pa_csv.read_csv(shop_file)
+    ahead_ms = 2_198_000_000_000 - 1_727_755_200_000
+    later = with_column(table, "time", np.asarray(table["time"]) + ahead_ms)
+    with pytest.raises(BadInputError, match=r"before September 2039, .* got some on 2039-10-"):
+        load_shop(written(later, tmp_path / "ahead.csv"), zone="UTC", columns=())
+
+
 def test_events_without_purchases_are_refused(small_shop: Purchases) -> None:
     """There is nothing to walk."""
     none = small_shop.events.take(np.zeros(0, np.int64))
