@@ -1,4 +1,4 @@
-"""What the tests of all rooms share: golden files, and the one way to make them anew.
+"""What the tests of all rooms share: no deadlines, and the one way of golden files.
 
 A golden file ``NAME.json`` holds numbers of somebody else's, and ``NAME.py`` beside it a ``make()``
 that asks for them. ``OPPORTUNE_REGENERATE_GOLDEN=1 make test`` writes every file that a test reads
@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure: what must be fast is measured by `make bench`.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 GOLDEN = Path(__file__).parent / "golden"
 
