@@ -67,6 +67,8 @@ def test_one_step_over_all_batches_owes_what_validation_says(random_histories: M
         key=1,
     )
     asked = fit.validation
+    assert sorted({*asked.row.tolist(), *fit.training_rows.tolist()}) == list(range(10))
+    assert not np.isin(asked.row, fit.training_rows).any()
     batches = list(fit._batches(asked, rng=None))
     assert len(batches) == 2
     expected = fit.validated()["total"]
