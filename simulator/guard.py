@@ -95,5 +95,5 @@ def _stock(world: World) -> Stock:
     return Stock(
         item=item,
         expires_ms=expires_ms,
-        is_available=catalogue.is_in_stock[int(catalogue.tick(hour)[0])],
+        is_available=catalogue.in_stock(item.astype(np.int32)[None, :], hour)[0],
     )

@@ -58,7 +58,7 @@ def make_world() -> Make:
     ) -> World:
         if sections:
             return World(load(preset, **sections), n_users, seed, **options)
-        ground = _ground(preset)
+        ground = _ground(load(preset))
         return World(ground.config, n_users, seed, ground=ground, **options)
 
     return make
