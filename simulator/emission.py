@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.currencies import no_currency
 from bandit.draws import mix64
 from bandit.outcomes import Kind, Outcomes
 from bandit.slots import HOUR_MS
@@ -76,6 +77,7 @@ class Heard:
             value=self.value,
             decision_id=self.decision_id,
             corrects=np.full(self.n_rows, -1, np.int64),
+            currency=no_currency(self.n_rows),
         )
 
 
