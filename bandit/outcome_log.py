@@ -8,11 +8,13 @@ rules as :mod:`bandit.log`; format: Apache Parquet with a versioned schema.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bandit.errors import BadInputError, ForeignFileError
 from bandit.outcomes import Outcomes
@@ -30,6 +32,7 @@ OUTCOME_SCHEMA = pa.schema(
         pa.field("value", pa.float64(), nullable=False),
         pa.field("decision_id", pa.int64(), nullable=False),
         pa.field("corrects", pa.int64(), nullable=False),
+        pa.field("currency", pa.dictionary(pa.int32(), pa.string()), nullable=False),
     ],
     metadata={b"kind": b"opportune outcome log", b"version": b"1"},
 )
@@ -64,9 +67,7 @@ class OutcomeWriter:
         """
         if not outcomes.n_rows:
             return
-        columns = [
-            pa.array(getattr(outcomes, column.name), column.type) for column in OUTCOME_SCHEMA
-        ]
+        columns = [_column(getattr(outcomes, column.name), column) for column in OUTCOME_SCHEMA]
         table = pa.Table.from_arrays(columns, schema=OUTCOME_SCHEMA)
         _FILES.write_new(self.folder, self._number, table)
         self._number += 1
@@ -82,9 +83,18 @@ def read_outcomes(path: Path) -> Outcomes:
         others, or one whose rows are no outcomes, by name.
     """
     table = _FILES.read_all(path)
+    columns = {name: np.asarray(table[name]) for name in OUTCOME_SCHEMA.names}
+    columns["currency"] = columns["currency"].astype(np.str_)
     try:
-        return Outcomes(
-            **{f.name: np.asarray(table[f.name].combine_chunks()) for f in fields(Outcomes)}
-        )
+        return Outcomes(**columns)
     except BadInputError as error:
         raise ForeignFileError(f"expected outcomes in {path}: {error}") from error
+
+
+def _column(values: NDArray[Any], field: pa.Field) -> pa.Array:
+    if not pa.types.is_dictionary(field.type):
+        return pa.array(values, field.type)
+    words, where = np.unique(values, return_inverse=True)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(where.astype(np.int32)), pa.array(words.astype(object), pa.string())
+    )
