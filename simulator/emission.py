@@ -106,7 +106,7 @@ class Emitter:
     def __post_init__(self) -> None:
         self.pending = no_heard()
 
-    def tell(self, told: Happened, *, key: NDArray[np.uint64], hour: int) -> None:
+    def tell(self, told: Happened, *, key: NDArray[np.uint64], hour: int) -> Heard:
         """Take what a step decided.
 
         Parameters
@@ -117,9 +117,12 @@ class Emitter:
             Of each row's life.
         hour : int
             The clock at the step's start.
+
+        Returns
+        -------
+        Heard
+            Each outcome once, with its id.
         """
-        if not told.n_rows:
-            return
         order = np.lexsort((told.item, told.value, told.at_min, told.kind, told.row))
         told = told.take(order)
         outcome_id = _ids(key[told.row], told.row, hour=hour)
@@ -137,6 +140,7 @@ class Emitter:
             is_copy=np.zeros(len(order), np.bool_),
         )
         self.pending = self.pending.plus(first).plus(self._copies(first))
+        return first
 
     def hear(self, now_ms: int) -> Heard:
         """Take out what has been received by ``now_ms``, in the order it is told."""

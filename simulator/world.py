@@ -8,6 +8,7 @@ are decided for at once, once a step; what a policy sees is what a server would 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,14 @@ from numpy.typing import NDArray
 from bandit.actions import HOLD, Observation, SlotGrid, item_position, slot_position
 from bandit.decide import Decisions
 from bandit.errors import BadInputError, StateError
+from bandit.events import Events
+from bandit.identity import Links
 from bandit.outcomes import UPLIFT, Outcomes, RewardScheme
 from bandit.slots import HOUR_MS
 from simulator.config import WorldConfig
+from simulator.devices import device_ids, links_of_devices
 from simulator.emission import Emitter, Heard, no_heard
+from simulator.events import EventLog, events_of
 from simulator.kernel import Ground, Population, ground_of
 from simulator.known import Known, context_of, hear, slot_features_of, unknown
 from simulator.streams import life_keys
@@ -54,7 +59,11 @@ class World:
     scheme : RewardScheme
         Whose components :meth:`expected` tells.
     first_user : int
-        Id of the first user; a shard begins at another one.
+        Id of the first user, below 2³²; a shard begins at another one.
+    events : bool
+        Whether behaviour events are kept, for :meth:`events`.
+    by_device : bool
+        Whether sessions and orders are told under the id of the device; see :meth:`links`.
     ground : Ground, optional
         Shared tables of the same configuration, where several worlds are made of it.
 
@@ -75,6 +84,8 @@ class World:
         hours: int = 24,
         scheme: RewardScheme = UPLIFT,
         first_user: int = 0,
+        events: bool = False,
+        by_device: bool = False,
         ground: Ground | None = None,
     ) -> None:
         if n_users < 1:
@@ -94,6 +105,8 @@ class World:
         self._heard: Heard = no_heard()
         self._rows: Whole = np.arange(n_users)
         self._before: Population | None = None
+        self._by_device = by_device
+        self._events = EventLog() if events else None
 
     @property
     def hour(self) -> int:
@@ -170,7 +183,24 @@ class World:
     def arrived(self) -> Outcomes:
         """Outcomes received since the last call."""
         heard, self._heard = self._heard, no_heard()
-        return heard.outcomes(self.users[heard.row])
+        return heard.outcomes(self._ids_of(heard))
+
+    def events(self) -> Events:
+        """All behaviour so far, in canonical order.
+
+        Raises
+        ------
+        StateError
+            Where the world was made without ``events=True``.
+        """
+        if self._events is None:
+            raise StateError("expected a world that keeps events: make it with events=True")
+        return self._events.until(self.now_ms)
+
+    def links(self) -> Links:
+        """Whose every further device is, known from the world's start on."""
+        n_devices = self.population.traits.n_devices
+        return links_of_devices(self.users, n_devices, at_ms=self.ground.calendar.start_ms)
 
     def expected(self) -> tuple[Float, Float]:
         """True base (N, R) and uplift (N, A, R) of the rows last observed.
@@ -200,6 +230,7 @@ class World:
             "pending": self._emitter.state(),
             "heard": {name: getattr(self._heard, name).copy() for name in Heard.__slots__},
             "world": {"rows": self._rows.copy()},
+            "events": {} if self._events is None else self._events.state(),
         }
         return {f"{p}.{name}": array for p, part in parts.items() for name, array in part.items()}
 
@@ -230,13 +261,18 @@ class World:
             **{name: np.array(snapshot[f"heard.{name}"]) for name in Heard.__slots__}
         )
         self._rows, self._before = np.array(snapshot["world.rows"]), None
+        if self._events is not None:
+            names = [f.name for f in fields(Events)]
+            self._events.load({name: snapshot[f"events.{name}"] for name in names})
 
     def _pass(self, position: Whole, slot: Whole, ref: Whole) -> None:
         if self._before is None and not self.is_over:
             self._before = self._observed_population()
         hour, key = self.hour, self.population.traits.key
-        told = self.population.step(position, slot, ref=ref)
-        self._emitter.tell(told, key=key, hour=hour)
+        before = None if self._events is None else self.population.copy()
+        told = self._emitter.tell(self.population.step(position, slot, ref=ref), key=key, hour=hour)
+        if before is not None and self._events is not None:
+            self._events.add(events_of(told, user=self._ids_of(told), before=before))
         heard = self._emitter.hear(self.now_ms)
         self._heard = self._heard.plus(heard)
         self._learn(heard.take(~heard.is_copy))
@@ -255,6 +291,13 @@ class World:
             looked_at=np.where(heard.item[:, None] >= 0, features, np.float32(0.0)),
             hours=self.hours,
         )
+
+    def _ids_of(self, told: Heard) -> Whole:
+        """Under whose id each outcome is told, (M,)."""
+        user = self.users[told.row]
+        if not self._by_device:
+            return user
+        return device_ids(told, user=user, n_devices=self.population.traits.n_devices[told.row])
 
     def _observed_population(self) -> Population:
         return _take(self.population, self._rows)

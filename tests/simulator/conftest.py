@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bandit.actions import assemble
+from bandit.decide import Decisions, Stamp, decide, decision_ids
+from bandit.floor import Floor
 from simulator.config import WorldConfig, load
 from simulator.kernel import Ground, Population, ground_of
+from simulator.offers import Slates
 from simulator.streams import life_keys
 from simulator.world import World
 
 Begin = Callable[..., Population]
+NO_FLOOR = Floor(hold=0.0, send=0.0, item=0.0, slot=0.0)
 
 
 @lru_cache(maxsize=32)
@@ -60,5 +65,31 @@ def make_world() -> Make:
             return World(load(preset, **sections), n_users, seed, **options)
         ground = _ground(load(preset))
         return World(ground.config, n_users, seed, ground=ground, **options)
+
+    return make
+
+
+Choose = Callable[..., Decisions]
+
+
+@pytest.fixture
+def choose() -> Choose:
+    """Decide the same action, or one a row, for everyone observed, and carry it out."""
+
+    def make(world: World, action: Any, *, first: int = 0) -> Decisions:
+        observation = world.observe()
+        assert observation is not None
+        request = assemble(observation, Slates(world=world)(observation))
+        pmf = np.zeros((request.n_rows, request.n_actions))
+        pmf[np.arange(request.n_rows), action] = 1.0
+        decisions = decide(
+            pmf,
+            request,
+            key=1,
+            stamp=Stamp(policy="fixed", state_seq=0, floor=NO_FLOOR),
+            decision_id=decision_ids(request.at_ms, first=first),
+        )
+        world.step(decisions)
+        return decisions
 
     return make

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from bandit.actions import HOLD, Reason, assemble
-from bandit.decide import Decisions, Stamp, decide, decision_ids
+from bandit.actions import HOLD, Reason
+from bandit.decide import Decisions
 from bandit.errors import BadInputError
 from bandit.floor import Floor
 from bandit.join import Joiner
@@ -25,32 +24,21 @@ from simulator.offers import ITEM_NAMES, Slates
 from simulator.world import World
 
 Make = Callable[..., World]
+Choose = Callable[..., Decisions]
+Daily = Callable[[World, int], Outcomes]
 WEEK = {"clock": {"horizon_days": 7}}
 
 
-def choose(world: World, action: int | NDArray[np.int64]) -> Decisions:
-    """Decide ``action`` for everyone observed, and carry it out."""
-    observation = world.observe()
-    assert observation is not None
-    request = assemble(observation, Slates(world=world)(observation))
-    pmf = np.zeros((request.n_rows, request.n_actions))
-    pmf[np.arange(request.n_rows), action] = 1.0
-    decisions = decide(
-        pmf,
-        request,
-        key=1,
-        stamp=Stamp(policy="fixed", state_seq=0, floor=Floor(hold=0, send=0, item=0, slot=0)),
-        decision_id=decision_ids(request.at_ms),
-    )
-    world.step(decisions)
-    return decisions
-
-
-def sent_daily(world: World, n_days: int) -> Outcomes:
+@pytest.fixture
+def sent_daily(choose: Choose) -> Daily:
     """Send the third item at noon to everyone, day after day, and gather what is heard."""
-    for _ in range(n_days):
-        choose(world, 1 + 2 * len(world.population.offsets_h) + 12)
-    return world.arrived()
+
+    def send(world: World, n_days: int) -> Outcomes:
+        for _ in range(n_days):
+            choose(world, 1 + 2 * len(world.population.offsets_h) + 12)
+        return world.arrived()
+
+    return send
 
 
 def test_is_a_world_of_the_protocols(make_world: Make) -> None:
@@ -78,7 +66,7 @@ def test_the_grid_is_real_hours_from_now_in_milliseconds(make_world: Make) -> No
     assert (grid.horizon_ms - observation.at_ms == DAY_MS).all()
 
 
-def test_the_world_ends_at_its_horizon(make_world: Make) -> None:
+def test_the_world_ends_at_its_horizon(make_world: Make, choose: Choose) -> None:
     world = make_world("ecommerce", 3, 1, sections=WEEK)
     for day in range(7):
         assert world.now_ms == 1_772_409_600_000 + day * DAY_MS
@@ -88,7 +76,9 @@ def test_the_world_ends_at_its_horizon(make_world: Make) -> None:
     assert world.now_ms == 1_772_409_600_000 + 8 * DAY_MS
 
 
-def test_decisions_about_others_and_items_outside_the_slate_are_refused(make_world: Make) -> None:
+def test_decisions_about_others_and_items_outside_the_slate_are_refused(
+    make_world: Make, choose: Choose
+) -> None:
     world, other = make_world("ecommerce", 5, 1), make_world("ecommerce", 4, 1)
     decisions = choose(other, 1)
     world.observe()
@@ -99,7 +89,7 @@ def test_decisions_about_others_and_items_outside_the_slate_are_refused(make_wor
         other.step(decisions)  # yesterday's slates
 
 
-def test_a_life_is_the_same_in_any_shard(make_world: Make) -> None:
+def test_a_life_is_the_same_in_any_shard(make_world: Make, sent_daily: Daily) -> None:
     whole = sent_daily(make_world("ecommerce", 300, 5), 6)
     shards = [
         sent_daily(make_world("ecommerce", 100, 5, first_user=first), 6) for first in (0, 100, 200)
@@ -114,7 +104,7 @@ def test_a_life_is_the_same_in_any_shard(make_world: Make) -> None:
         np.testing.assert_array_equal(told[order], getattr(whole, name)[wanted])
 
 
-def test_what_a_server_knows_is_the_same_in_any_shard(make_world: Make) -> None:
+def test_what_a_server_knows_is_the_same_in_any_shard(make_world: Make, sent_daily: Daily) -> None:
     whole, shard = make_world("ecommerce", 90, 5), make_world("ecommerce", 30, 5, first_user=30)
     sent_daily(whole, 5)
     sent_daily(shard, 5)
@@ -129,13 +119,13 @@ def test_what_a_server_knows_is_the_same_in_any_shard(make_world: Make) -> None:
     )
 
 
-def test_the_same_people_live_under_other_chances(make_world: Make) -> None:
+def test_the_same_people_live_under_other_chances(make_world: Make, sent_daily: Daily) -> None:
     one, two = (make_world("ecommerce", 50, seed, population_seed=9) for seed in (1, 2))
     np.testing.assert_array_equal(one.population.traits.taste, two.population.traits.taste)
     assert not np.array_equal(sent_daily(one, 3).outcome_id, sent_daily(two, 3).outcome_id)
 
 
-def test_a_restored_world_goes_on_bit_by_bit(make_world: Make) -> None:
+def test_a_restored_world_goes_on_bit_by_bit(make_world: Make, sent_daily: Daily) -> None:
     world = make_world("ecommerce", 80, 2)
     sent_daily(world, 4)
     kept = world.snapshot()
@@ -151,7 +141,9 @@ def test_a_restored_world_goes_on_bit_by_bit(make_world: Make) -> None:
         make_world("ecommerce", 9, 2).restore(kept)
 
 
-def test_nothing_is_heard_before_it_happens_nor_before_it_is_received(make_world: Make) -> None:
+def test_nothing_is_heard_before_it_happens_nor_before_it_is_received(
+    make_world: Make, choose: Choose
+) -> None:
     world = make_world("ecommerce", 500, 3)
     for _ in range(10):
         choose(world, 13)
@@ -161,7 +153,9 @@ def test_nothing_is_heard_before_it_happens_nor_before_it_is_received(make_world
         assert (heard.received_ms > world.now_ms - DAY_MS).all()
 
 
-def test_truth_is_of_the_rows_last_observed_before_and_after_the_step(make_world: Make) -> None:
+def test_truth_is_of_the_rows_last_observed_before_and_after_the_step(
+    make_world: Make, choose: Choose
+) -> None:
     world = make_world("ecommerce", 40, 4)
     world.observe()
     base, uplift = world.expected()
@@ -176,7 +170,9 @@ def test_truth_is_of_the_rows_last_observed_before_and_after_the_step(make_world
     assert not np.array_equal(world.expected()[0], base)
 
 
-def test_a_send_to_who_cannot_be_reached_costs_and_does_nothing(make_world: Make) -> None:
+def test_a_send_to_who_cannot_be_reached_costs_and_does_nothing(
+    make_world: Make, choose: Choose
+) -> None:
     world = make_world("ecommerce", 40, 4)
     world.observe()
     gone = ~world.population.state.is_reachable
