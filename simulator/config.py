@@ -46,7 +46,7 @@ __all__ = [
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2090  # ten years of horizon fit before 2100
 _FOLDER = Path(__file__).parent / "presets"
-PRESETS: tuple[str, ...] = ("ecommerce", "news", "social", "education", "tiny", "identity")
+PRESETS: tuple[str, ...] = ("ecommerce", "news", "social", "education", "tiny", "identity", "trap")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

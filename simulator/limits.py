@@ -55,6 +55,7 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "click.available_share": _SHARE,
         "click.available_gain": (1.0, 100.0),
         "click.dismiss_chance": (0.0, 0.5),
+        "click.visit_share": _SHARE,
         "click.template_penalty": (0.0, 0.99),
         "click.template_half_life_days": _DAYS,
         "click.item_penalty": (0.0, 0.99),

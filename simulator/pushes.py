@@ -49,6 +49,7 @@ class Answers:
 
     is_delivered: Flags
     is_clicked: Flags
+    is_click_visit: Flags  # a click that opened the app
     is_view_through: Flags
     is_dismissed: Flags
     has_ordered: Flags  # after a click or a view-through visit
@@ -59,7 +60,7 @@ class Answers:
     @property
     def is_visit(self) -> Flags:
         """True where a session came of it."""
-        return np.asarray(self.is_clicked | self.is_view_through)
+        return np.asarray(self.is_click_visit | self.is_view_through)
 
 
 def answer(
@@ -95,6 +96,7 @@ def answer(
     is_delivered = np.broadcast_to(u[Draw.DELIVERY] < traits.p_delivered[:, None], odds.shape)
     u_response = u[Draw.RESPONSE]
     is_clicked = is_delivered & (u_response < p_click)
+    is_click_visit = is_clicked & (u[Draw.CLICK_VISIT] < config.click.visit_share)
     is_view = is_delivered & ~is_clicked & (u_response < p_click + p_view)
     hazard = np.exp(
         response.hazard_log(config, traits, state)[:, None] - config.opt_out.relevance_slope * match
@@ -104,10 +106,11 @@ def answer(
     return Answers(
         is_delivered=is_delivered,
         is_clicked=is_clicked,
+        is_click_visit=is_click_visit,
         is_view_through=is_view,
         is_dismissed=is_delivered & (u_response >= 1.0 - p_dismiss),
-        has_ordered=(is_clicked | is_view) & (u[Draw.CLICK_ORDER] < p_order),
-        has_displaced=is_clicked & (u[Draw.DISPLACE] < displaced),
+        has_ordered=(is_click_visit | is_view) & (u[Draw.CLICK_ORDER] < p_order),
+        has_displaced=is_click_visit & (u[Draw.DISPLACE] < displaced),
         has_opted_out=is_delivered & (u[Draw.OPT_OUT] < -np.expm1(-hazard)),
         has_uninstalled=is_delivered & (u[Draw.UNINSTALL] < leaves),
     )
@@ -212,6 +215,7 @@ def _drawn(traits: Traits, state: State) -> dict[Draw, Float]:
         Draw.DELIVERY,
         Draw.AVAILABILITY,
         Draw.RESPONSE,
+        Draw.CLICK_VISIT,
         Draw.CLICK_ORDER,
         Draw.DISPLACE,
         Draw.OPT_OUT,

@@ -94,6 +94,7 @@ class Click:
     available_share: float = 0.35
     available_gain: float = 1.6  # odds ratio
     dismiss_chance: float = 0.1
+    visit_share: float = 1.0  # of clicks: below 1 some are read and closed, and nobody comes
     template_penalty: float = 0.017
     template_half_life_days: float = 15.0
     item_penalty: float = 0.4

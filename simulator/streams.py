@@ -54,6 +54,7 @@ class Draw(IntEnum):
     CATALOGUE = 21
     CLICK_TIME = 22
     CLICK_VALUE = 23
+    CLICK_VISIT = 24
 
 
 def life_keys(seed: ArrayLike, user: ArrayLike, *, episode: ArrayLike = 0) -> Key:

@@ -50,12 +50,13 @@ def means_of(population: Population) -> Means:
     caused, taken = np.zeros((2, n, k, s, N_QUANTITIES))
     orders, price = config.orders, population.ground.catalogue.price[population.offer().items]
     basket = organic.mean_order_value(config)
-    caused[..., Quantity.SESSION] = chances.click + chances.view_through
+    visits = config.click.visit_share * chances.click
+    caused[..., Quantity.SESSION] = visits + chances.view_through
     caused[..., Quantity.ORDER] = (
-        orders.per_click * chances.click + orders.per_session * chances.view_through
+        orders.per_click * visits + orders.per_session * chances.view_through
     )
     caused[..., Quantity.VALUE] = (
-        orders.per_click * price[:, :, None] * chances.click
+        orders.per_click * price[:, :, None] * visits
         + orders.per_session * basket * chances.view_through
     )
     caused[..., Quantity.CLICK] = chances.click
@@ -64,7 +65,7 @@ def means_of(population: Population) -> Means:
     caused[..., Quantity.UNINSTALL] = leaves[1][:, :, None]
     caused *= _can_send(population)[:, None, None, None]
     caused[..., Quantity.SEND] = 1.0
-    gone = displaced * caused[..., Quantity.CLICK]
+    gone = displaced * config.click.visit_share * caused[..., Quantity.CLICK]
     for quantity, each in _organic_worth(config, basket).items():
         taken[..., quantity] = gone * each
     return Means(base=_base(population), caused=_with_hold(caused), displaced=_with_hold(taken))
@@ -85,12 +86,12 @@ def mean_reward(population: Population, worth: Worth) -> NDArray[np.float32]:
     basket = organic.mean_order_value(config)
     visit = sum(of[q] * each for q, each in _organic_worth(config, basket).items())
     price = population.ground.catalogue.price[population.offer().items]
-    of_click = (
-        of[Quantity.CLICK]
-        + of[Quantity.SESSION]
+    of_visit = (
+        of[Quantity.SESSION]
         + config.orders.per_click * (of[Quantity.ORDER] + of[Quantity.VALUE] * price)
         - visit * displaced
     )  # (N, K)
+    of_click = of[Quantity.CLICK] + config.click.visit_share * of_visit
     of_dismissal = of[Quantity.DISMISSAL] * config.click.dismiss_chance
     views = config.orders.view_through * (1.0 - displaced)
     leaving = of[Quantity.OPT_OUT] * opts_out + of[Quantity.UNINSTALL] * uninstalls

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from bandit.errors import BadInputError
+from service.jobs.two_schemes import two_schemes
+from simulator.config import load
+
+
+def test_in_the_trap_uplift_is_zero_and_engagement_is_not() -> None:
+    """Both from one log: whoever is paid by the click is paid for nothing."""
+    days: list[int] = []
+    table = two_schemes(
+        load("trap"), n_users=1500, n_days=10, seed=1, advance=lambda: days.append(1)
+    )
+    rows = {row["scheme"]: row for row in table.to_pylist()}
+    for name, row in rows.items():
+        print(f"{name}: {row['difference']:.4f} [{row['low']:.4f}, {row['high']:.4f}]")
+    behaviour = rows["uplift less the cost of sending"]
+    engagement = rows["engagement"]
+    assert behaviour["truth"] == 0.0
+    assert rows["uplift"]["truth"] == pytest.approx(-0.0005)
+    assert behaviour["low"] < 0.0 < behaviour["high"]
+    assert engagement["low"] > 0.0
+    assert engagement["low"] < engagement["truth"] < engagement["high"]
+    assert behaviour["high"] < engagement["difference"]  # narrow enough to tell them apart
+    assert len(days) == 10
+    assert table.num_rows == 3
+
+
+@pytest.mark.parametrize(("n_users", "n_days"), [(1, 5), (10, 0)])
+def test_too_little_for_an_interval_is_refused(n_users: int, n_days: int) -> None:
+    with pytest.raises(BadInputError, match="expected two users or more and a day or more"):
+        two_schemes(load("trap"), n_users=n_users, n_days=n_days, seed=1)
