@@ -85,7 +85,7 @@ def _after_sends(
 ) -> None:
     row, at_h = sends.row, state.hour[sends.row] + sends.offset_h
     _tire(config, state, sends, answers, hours=hours)
-    state.habit[row] += 1.0
+    state.habit[row] += answers.is_delivered
     state.send_h[row] = at_h
     state.n_sends[row] += 1
     day = state.hour[row] // 24 % _N_DAYS
@@ -101,16 +101,18 @@ def _after_sends(
 
 
 def _tire(config: WorldConfig, state: State, sends: Sends, answers: Answers, *, hours: int) -> None:
-    """Fatigue of who was sent to: more where ignored, less where clicked."""
+    """Fatigue of who was reached: more where ignored, less where clicked."""
     fatigue, row = config.fatigue, sends.row
     if fatigue.levels:
         rested = state.fatigue - 1.0
-        rested[row] = state.fatigue[row] + 1.0
+        rested[row] += 2.0 * answers.is_delivered
         state.fatigue[:] = np.clip(rested, 0.0, fatigue.levels - 1.0)
         return
-    is_ignored = answers.is_delivered & ~answers.is_clicked
-    added = (
-        fatigue.per_push + fatigue.if_ignored * is_ignored + fatigue.if_clicked * answers.is_clicked
+    # What never arrives tires nobody.
+    added = answers.is_delivered * (
+        fatigue.per_push
+        + fatigue.if_ignored * ~answers.is_clicked
+        + fatigue.if_clicked * answers.is_clicked
     )
     left_h = hours - sends.offset_h
     state.fatigue[row] = np.maximum(

@@ -225,13 +225,14 @@ class Population:
             wanted = response.wanted_item(traits, state, n_items=offer.items.shape[1])
             is_wanted = offer.items[row, wanted] == sends.item
             z[:, 0] += config.click.wanted_gain * is_wanted
-        z += response.slot_log_odds(
+        # A sum in double precision, as the truth of all actions is: the same bits, the same draw.
+        log_odds = z + response.slot_log_odds(
             traits,
             offer.hour_of_week[row] + sends.offset_h,
             calendar=ground.calendar,
             offsets_h=np.zeros(1, np.int64),
         )
-        wide = pushes.answer(config, traits, state, log_odds=z, match=match)
+        wide = pushes.answer(config, traits, state, log_odds=log_odds, match=match)
         answers = pushes.Answers(
             **{name: getattr(wide, name)[:, 0] for name in pushes.Answers.__slots__}
         )
