@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_check(commands)
     _add_report(commands)
+    _add_simulate(commands)
+    _add_experiment(commands)
     _add_power(commands)
     return parser
 
@@ -97,6 +99,48 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     report = commands.add_parser("report", help="write the page of a finished run again")
     report.add_argument("folder", type=Path, metavar="RUN")
     report.set_defaults(call=_report)
+
+
+def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    simulate = commands.add_parser(
+        "simulate",
+        help="run policies in a simulated world whose truth is known; write a table and a page",
+        description="Policies, silence and the best static push in the same simulated lives, seed "
+        "by seed. A run that was cut off goes on where it stopped.",
+    )
+    whole: Any = {"type": int, "metavar": "N"}
+    simulate.add_argument(
+        "--preset", default="ecommerce", help="name of a world, or a TOML file (ecommerce)"
+    )
+    simulate.add_argument(
+        "--policy",
+        action="append",
+        metavar="ID",
+        help="policy to run, may be repeated (lints); silence and static pushes run beside it",
+    )
+    simulate.add_argument("--users", default=10_000, help="how many people (10000)", **whole)
+    simulate.add_argument("--days", default=60, help="for how long (60)", **whole)
+    simulate.add_argument("--seeds", default=20, help="how many times (20)", **whole)
+    simulate.add_argument("--seed", default=1, help="first seed (1)", **whole)
+    simulate.add_argument(
+        "--hours", default=24, help="hours between decisions: 24 or 1 (24)", **whole
+    )
+    simulate.add_argument("--out", type=Path, default=Path("runs"), help="folder of runs (runs)")
+    simulate.add_argument("--workers", help="processes (one a processor)", **whole)
+    simulate.set_defaults(call=_simulate)
+
+
+def _add_experiment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    experiment = commands.add_parser(
+        "experiment",
+        help="run a study of policies, worlds and seeds from a TOML file; write one table",
+        description="Every policy in every world with every seed, paired, with p-values that hold "
+        "for the whole table. A study that was cut off goes on where it stopped.",
+    )
+    experiment.add_argument("study", type=Path, metavar="STUDY.toml")
+    experiment.add_argument("--out", type=Path, default=Path("runs"), help="folder of runs (runs)")
+    experiment.add_argument("--workers", type=int, metavar="N", help="processes (one a processor)")
+    experiment.set_defaults(call=_experiment)
 
 
 def _add_power(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -159,8 +203,37 @@ def _check(chosen: argparse.Namespace) -> int:
 
 def _report(chosen: argparse.Namespace) -> int:
     from service.reports.page import write_report
+    from service.reports.simulation_page import is_simulation, write_simulation_report
 
-    print(write_report(chosen.folder))
+    write = write_simulation_report if is_simulation(chosen.folder) else write_report
+    print(write(chosen.folder))
+    return 0
+
+
+def _simulate(chosen: argparse.Namespace) -> int:
+    from service.jobs.comparison import Comparison
+    from service.jobs.entrants import entrants
+    from service.jobs.simulate import simulate
+    from service.jobs.simulated_walk import SCHEME
+
+    asked = Comparison(
+        preset=chosen.preset,
+        entrants=entrants(chosen.policy or ["lints"], scheme=SCHEME),
+        users=chosen.users,
+        days=chosen.days,
+        seeds=chosen.seeds,
+        seed=chosen.seed,
+        hours=chosen.hours,
+    )
+    simulate(asked, root=chosen.out, n_workers=chosen.workers)
+    return 0
+
+
+def _experiment(chosen: argparse.Namespace) -> int:
+    from service.jobs.experiment import experiment
+    from service.jobs.study import read_study
+
+    experiment(read_study(chosen.study), root=chosen.out, n_workers=chosen.workers)
     return 0
 
 

@@ -17,7 +17,7 @@ from typing import Any
 __all__ = ["ROOT", "code_fingerprint", "provenance"]
 
 ROOT = Path(__file__).resolve().parents[2]
-_ROOMS = ("bandit", "encoders", "policies", "service")
+_ROOMS = ("bandit", "encoders", "policies", "simulator", "service")
 _LIBRARIES = ("numpy", "pyarrow", "torch", "scipy", "scikit-learn", "matplotlib")
 
 

@@ -115,7 +115,11 @@ class Run:
 
 @contextmanager
 def open_run(
-    root: Path, settings: Mapping[str, Any], *, say: Callable[[str], None] = print
+    root: Path,
+    settings: Mapping[str, Any],
+    *,
+    say: Callable[[str], None] = print,
+    last: str = _PAGE,
 ) -> Iterator[Run]:
     """Yield the unfinished run of the same settings and code, or a new one.
 
@@ -127,6 +131,8 @@ def open_run(
         What the run is asked for, as JSON.
     say : callable
         Takes a line of text for the person who waits.
+    last : str
+        Name of the file that is written last: a run without it is not over.
 
     Raises
     ------
@@ -134,7 +140,7 @@ def open_run(
         If another process is at work on that run.
     """
     fingerprint = f"{key_of(json.dumps(settings, sort_keys=True), code_fingerprint()):016x}"[:8]
-    folder = _unfinished(root, fingerprint)
+    folder = _unfinished(root, fingerprint, last)
     if folder is None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         folder = root / f"{stamp}-{fingerprint}"
@@ -178,10 +184,10 @@ def read_arrays(path: Path, *, step: Path) -> dict[str, NDArray[Any]]:
         raise ForeignFileError(_spoilt(path, step, error)) from error
 
 
-def _unfinished(root: Path, fingerprint: str) -> Path | None:
-    """The newest run of that fingerprint that has no page yet; the page is written last."""
+def _unfinished(root: Path, fingerprint: str, last: str) -> Path | None:
+    """The newest run of that fingerprint that is not over."""
     for folder in sorted(root.glob(f"*-{fingerprint}"), reverse=True):
-        if not ((folder / _METRICS).exists() and (folder / _PAGE).exists()):
+        if not ((folder / _METRICS).exists() and (folder / last).exists()):
             return folder
     return None
 

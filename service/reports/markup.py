@@ -19,6 +19,7 @@ lines, a format spec for a number, a format spec in brackets for the interval be
 ``("lower upper", "95 %", "[+.2f]")``."""
 
 _TEXTS = ("s", "words")
+_NONE = "\N{EN DASH}"
 
 
 def text(value: object) -> str:
@@ -82,7 +83,8 @@ def _cell(row: Row, key: str, form: str) -> str:
         value = row.get(key)
         return f"<td{_kind(form)}>{text('' if value is None else value)}</td>"
     numbers = [_number(row.get(part), form.strip("[]")) for part in key.split()]
-    shown = f"[{', '.join(numbers)}]" if form.startswith("[") else numbers[0]
+    is_interval = form.startswith("[") and set(numbers) != {_NONE}
+    shown = f"[{', '.join(numbers)}]" if is_interval else numbers[0]
     return f"<td{_kind(form)}>{text(shown)}</td>"
 
 
@@ -92,4 +94,4 @@ def _kind(form: str) -> str:
 
 
 def _number(value: object, form: str) -> str:
-    return "–" if value is None else format(value, form).replace("-", "−")  # noqa: RUF001
+    return _NONE if value is None else format(value, form).replace("-", "−")  # noqa: RUF001

@@ -1,0 +1,58 @@
+"""What count policies learn from in a simulated world: what users look at, and when they come.
+
+A world that keeps its events enters; each day's pairs of user and item, and of user and slot, go
+into the policy's counts. Everybody shows behaviour, pushed or not; outcomes of pushes are not it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bandit.events import ACTIONS
+from bandit.slots import DAY_MS, HOUR_MS
+from policies.count_policy import CountPolicy
+from simulator.world import World
+
+__all__ = ["ShownBehaviour"]
+
+_VISITS = tuple(ACTIONS.index(name) for name in ("view", "cart", "purchase"))
+
+
+@dataclass(slots=True, kw_only=True)
+class ShownBehaviour:
+    """Shows a policy each day of a world once.
+
+    Parameters
+    ----------
+    world : World
+        Made with ``events=True``; its users are those of ids 0 … U − 1.
+    policy : CountPolicy
+        What learns.
+    """
+
+    world: World
+    policy: CountPolicy
+    _shown_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shown_ms = self.world.now_ms
+
+    def show(self) -> None:
+        """Show what has happened since the last call."""
+        events, now_ms = self.world.events(), self.world.now_ms
+        counts = self.policy.counts
+        is_new = (events.at_ms >= self._shown_ms) & (events.at_ms < now_ms)
+        seen = np.flatnonzero(is_new & np.isin(events.action, _VISITS) & (events.item >= 0))
+        user = events.user[seen]
+        slot = (events.at_ms[seen] % DAY_MS) // self._slot_ms % counts.n_slots
+        counts.observe(item_user=user, item=events.item[seen], slot_user=user, slot=slot)
+        self._shown_ms = now_ms
+
+    @property
+    def _slot_ms(self) -> int:
+        """Length of a slot of the world's grid; steps begin at UTC midnight."""
+        offsets_h = self.world.population.offsets_h
+        width_h = self.world.hours if len(offsets_h) == 1 else int(offsets_h[1])
+        return width_h * HOUR_MS

@@ -1,0 +1,223 @@
+"""One policy's walk through one simulated world: a cell of a comparison.
+
+A :class:`Cell` enters; sums by day leave, and where asked the decision log. The loop is the one
+loop of :mod:`bandit.loop`; the seed alone says who lives and by which chances, so that cells of one
+seed are paired: the same people, under common random numbers, sent other things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.draws import key_of
+from bandit.errors import BadInputError
+from bandit.floor import Floor
+from bandit.join import Joiner
+from bandit.log import LogWriter
+from bandit.loop import Loop
+from bandit.outcomes import UPLIFT
+from policies.count_policy import CountPolicy
+from policies.shape import PolicyShape
+from service.jobs.entrants import Entrant, policy_of
+from service.jobs.shown_behaviour import ShownBehaviour
+from service.jobs.watched_world import Watched
+from simulator.config import PRESETS, WorldConfig, load
+from simulator.guard import WorldGuard
+from simulator.kernel import Ground, ground_of
+from simulator.offers import Slates
+from simulator.world import World
+from simulator.worth import Worth
+
+__all__ = ["SCHEME", "Cell", "config_of", "floor_of", "walk_cell"]
+
+SCHEME = UPLIFT
+"""Weights of every table: sessions, conversions, opt-outs, uninstalls, messages."""
+
+_LOG = "log"
+_BATCHES_A_FILE = 30
+_REST_DAYS = 3  # afterwards, until nearly all that happened has been heard of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One policy in one world with one seed.
+
+    Parameters
+    ----------
+    preset : str
+        Name of a preset, or path of a TOML file.
+    entrant : Entrant
+        Who decides.
+    seed : int
+        Who lives, by which chances.
+    users, days : int
+        How many live, for how long.
+    hours : int
+        Length of a step: 24 decides once a day, 1 once an hour.
+    changes : mapping
+        Sections of the world with keys to replace.
+    is_logged : bool
+        Whether the decision log is kept.
+    """
+
+    preset: str
+    entrant: Entrant
+    seed: int
+    users: int
+    days: int
+    hours: int = 24
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    is_logged: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{Path(self.preset).stem}_{self.entrant.name}_{self.seed}"
+
+
+def config_of(
+    preset: str, *, days: int, changes: Mapping[str, Mapping[str, Any]] | None = None
+) -> WorldConfig:
+    """The world that a preset names, for so many days.
+
+    Raises
+    ------
+    BadInputError
+        For a preset, key or value that there is not, or a number of days out of range.
+    """
+    if days < 1:
+        raise BadInputError(f"expected one day or more, got {days}")
+    changed = {name: dict(values) for name, values in (changes or {}).items()}
+    if "horizon_days" in changed.get("clock", {}):
+        raise BadInputError("expected the length of the run as days, got clock.horizon_days")
+    changed.setdefault("clock", {})["horizon_days"] = days
+    return load(preset if preset in PRESETS else Path(preset), **changed)
+
+
+def floor_of(hours: int) -> Floor:
+    """Exploration floor of a decision every so many hours.
+
+    The least chance of a send is that of a day, spread over its decisions: silence would else
+    send 24 times as often when it is asked 24 times.
+    """
+    floor = Floor()
+    return Floor(hold=floor.hold, send=floor.send * hours / 24, item=floor.item, slot=floor.slot)
+
+
+def walk_cell(
+    cell: Cell, folder: Path, *, advance: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Walk to the end of the world and return its sums by day.
+
+    Parameters
+    ----------
+    cell : Cell
+        What to walk.
+    folder : Path
+        Gets ``log/`` where the cell is logged.
+    advance : callable
+        Told of each simulated day, for a progress bar.
+    """
+    ground = _ground(_frozen(cell))
+    world = World(
+        ground.config,
+        cell.users,
+        cell.seed,
+        hours=cell.hours,
+        scheme=SCHEME,
+        events=cell.entrant.counts_behaviour,
+        ground=ground,
+    )
+    popularity, slates = _popularity(ground), Slates(world=world)
+    shape = _shape(world, slates)
+    policy = policy_of(cell.entrant, shape, scheme=SCHEME, popularity=popularity)
+    shown = ShownBehaviour(world=world, policy=policy) if isinstance(policy, CountPolicy) else None
+    watched = Watched(world=world, worth=Worth(SCHEME), popularity=popularity)
+    store = None
+    if cell.is_logged:
+        store = LogWriter(folder / _LOG, keeps_pmf=False, batches_a_file=_BATCHES_A_FILE)
+    loop = Loop(
+        world=watched,
+        policy=policy,
+        candidates=slates,
+        join=Joiner(SCHEME),
+        floor=floor_of(cell.hours),
+        key=key_of("simulate", cell.entrant.name, cell.seed),
+        guard=WorldGuard(world),
+        store=store,
+    )
+    for step, _ in enumerate(loop.run(), start=1):
+        if step % (24 // cell.hours) == 0:
+            advance()
+            if shown is not None:
+                shown.show()
+    if store is not None:
+        store.flush()
+    for _ in range(_REST_DAYS * 24 // cell.hours):
+        world.rest()
+    watched.arrived()
+    return _result(cell, watched)
+
+
+def _result(cell: Cell, watched: Watched) -> dict[str, Any]:
+    """Sums of the cell, as JSON."""
+    by_day = {**watched.decided, **watched.came()}
+    by_day |= {"reachable": watched.reachable, "alive": watched.alive}
+    return {
+        "preset": cell.preset,
+        "policy": cell.entrant.name,
+        "seed": cell.seed,
+        "users": cell.users,
+        "by_day": {name: array.tolist() for name, array in by_day.items()},
+        "static": watched.static.tolist(),
+        "sent_at": watched.sent_at.tolist(),
+    }
+
+
+def _shape(world: World, slates: Slates) -> PolicyShape:
+    """Lengths of the world's requests."""
+    seen = world.observe()
+    if seen is None:
+        raise BadInputError("expected somebody to decide for, got a world without living users")
+    return PolicyShape(
+        n_context=seen.context.shape[1],
+        n_item_features=slates(seen).features.shape[2],
+        n_slot_features=seen.slot_features.shape[2],
+        n_users=len(world.users),
+        n_items=world.ground.catalogue.n_items,
+        n_slots=seen.grid.n_slots,
+    )
+
+
+def _popularity(ground: Ground) -> NDArray[np.float64]:
+    """How well everybody likes each item, (I,): what a server counts easily."""
+    return np.asarray(ground.catalogue.attraction, np.float64)
+
+
+def _frozen(cell: Cell) -> tuple[str, int, tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]]:
+    """What the shared tables of a cell depend on, as a key."""
+    changes = tuple(
+        (name, tuple((key, _hashable(value)) for key, value in values.items()))
+        for name, values in cell.changes.items()
+    )
+    return cell.preset, cell.days, changes
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=2)
+def _ground(of: tuple[str, int, tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]]) -> Ground:
+    """Shared tables, kept between the cells of one process."""
+    preset, days, changes = of
+    return ground_of(
+        config_of(preset, days=days, changes={name: dict(values) for name, values in changes})
+    )

@@ -1,0 +1,387 @@
+"""The page of a simulation: ``report.html``, one file that opens without a network.
+
+A run's folder with its ``metrics.json`` enters; the page's path leaves. Everything on it is
+simulated, and it says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bandit.errors import BadInputError
+from bandit.metrics import METRICS
+from service.reports.markup import Column, figure, note, paragraph, section, table, text
+from service.reports.plots import BLUE, GREEN, GREY, INK, ORANGE, PINK, PURPLE, drawn, intervals
+from service.reports.style import CSS
+
+__all__ = ["is_simulation", "write_simulation_report"]
+
+Tables = Mapping[str, Any]
+
+_PAGE = "report.html"
+_METRICS = "metrics.json"
+_COLOURS = (BLUE, ORANGE, PURPLE, PINK)
+_WEEK_DAYS = 7
+_MINUS = "\N{MINUS SIGN}"
+_DAILY = {"reward": "less silence", "sends": "sends a user-week", "reachable": "share of users"}
+
+_WORTH: tuple[Column, ...] = (
+    ("policy", "policy", "s"),
+    ("reward_per_user_week", "reward a user-week", "+.5f"),
+    ("less_silence", "less silence", "+.5f"),
+    ("less_silence_lower less_silence_upper", "95 %", "[+.5f]"),
+    ("less_best_static", "less best static", "+.5f"),
+    ("less_best_static_lower less_best_static_upper", "95 %", "[+.5f]"),
+    ("seeds", "seeds", "d"),
+)
+_TRUTH: tuple[Column, ...] = (
+    ("policy", "policy", "s"),
+    ("value_per_decision", "true worth", "+.5f"),
+    ("regret_myopic", "regret_myopic", ".5f"),
+    ("regret_myopic_lower regret_myopic_upper", "95 %", "[.5f]"),
+    ("gap_to_silence", "gap_to_silence", "+.5f"),
+    ("gap_to_silence_lower gap_to_silence_upper", "95 %", "[+.5f]"),
+    ("gap_to_best_static", "gap_to_best_static", "+.5f"),
+    ("gap_to_best_static_lower gap_to_best_static_upper", "95 %", "[+.5f]"),
+)
+_PUSHES: tuple[Column, ...] = (
+    ("policy", "policy", "s"),
+    ("sends_per_user_week", "sends a user-week", ".2f"),
+    ("click_rate", "clicks a delivered push", ".2%"),
+    ("click_rate_lower click_rate_upper", "95 %", "[.2%]"),
+    ("opt_outs_per_1000_sends", "opt-outs in 1,000 sends", ".2f"),
+    ("opt_outs_per_1000_sends_lower opt_outs_per_1000_sends_upper", "95 %", "[.2f]"),
+    ("reachable_at_end", "reachable at the end", ".1%"),
+)
+_ORDERS: tuple[Column, ...] = (
+    ("policy", "policy", "s"),
+    ("orders_brought", "orders brought", "+.5f"),
+    ("orders_brought_lower orders_brought_upper", "95 %", "[+.5f]"),
+    ("orders_attributed", "orders attributed", ".5f"),
+    ("orders_attributed_lower orders_attributed_upper", "95 %", "[.5f]"),
+)
+
+
+def is_simulation(folder: Path) -> bool:
+    """True for the folder of a finished simulation, false for any other."""
+    try:
+        return "simulation" in json.loads((folder / _METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def write_simulation_report(folder: Path) -> Path:
+    """Write the page of a finished simulation and return its path.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds no finished simulation.
+    """
+    path = folder / _METRICS
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        content = _html(metrics)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInputError(
+            f"expected the folder of a finished simulation with metrics.json, got {folder} "
+            f"({error!r}): call `opportune simulate` again, it goes on where it stopped"
+        ) from error
+    aside = folder / f".{_PAGE}.partial"
+    aside.write_text(content, encoding="utf-8")
+    return aside.replace(folder / _PAGE)
+
+
+def _html(metrics: Tables) -> str:
+    tables, run = metrics["simulation"], metrics["run"]
+    parts = (_worth(tables), _truth(tables), _time(tables), _pushes(tables), _orders(tables))
+    body = "\n".join(parts)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Opportune, simulation {text(run["id"])}</title>
+<style>{CSS}</style></head>
+<body>
+<header>{_opening(tables)}</header>
+<nav><a href="#worth">Worth</a><a href="#truth">Truth</a><a href="#days">By day</a>
+<a href="#pushes">Pushes</a><a href="#orders">Uplift and attribution</a></nav>
+<main>
+{body}
+{_reading(tables)}
+</main>
+<footer>{_provenance(run)}</footer>
+</body></html>
+"""
+
+
+def _opening(tables: Tables) -> str:
+    every = "a day" if tables["hours"] == 24 else f"every {tables['hours']} h"
+    asked = [row for row in tables["table"] if not _is_reference(row["policy"], tables)]
+    said = " ".join(_sentence(row, tables["best_static"]) for row in asked)
+    return "\n".join(
+        [
+            f"<h1>Simulated: {text(tables['preset'])}</h1>",
+            '<p class="motto">The right item at the right moment, or silence.</p>',
+            f'<p class="lead">{said}</p>' if said else "",
+            note(
+                f"{tables['users']:,} simulated users for {tables['days']} days, a decision "
+                f"{every}, {tables['seeds']} seeds from {tables['first_seed']}. Every policy meets "
+                "the same people under the same chances, seed by seed. No number here is about "
+                "anybody real."
+            ),
+        ]
+    )
+
+
+def _sentence(row: Mapping[str, Any], best: str) -> str:
+    against = (("less_silence", "silence"), ("less_best_static", best))
+    said = [
+        f"{_verdict(row, key)} {text(name)} ({_spanned(row, key)})"
+        for key, name in against
+        if row[key] is not None
+    ]
+    return f"<strong>{text(row['policy'])}</strong> {' and '.join(said)}." if said else ""
+
+
+def _verdict(row: Mapping[str, Any], key: str) -> str:
+    lower, upper = row[f"{key}_lower"], row[f"{key}_upper"]
+    if lower is None:
+        return "differs, on one seed, from"
+    if lower > 0:
+        return "is worth more than"
+    return "is worth less than" if upper < 0 else "is not told apart from"
+
+
+def _spanned(row: Mapping[str, Any], key: str) -> str:
+    shown = f"{row[key]:+.5f}"
+    if row[f"{key}_lower"] is not None:
+        shown += f" [{row[f'{key}_lower']:+.5f}, {row[f'{key}_upper']:+.5f}]"
+    return f"{shown.replace('-', _MINUS)} a user-week"
+
+
+def _worth(tables: Tables) -> str:
+    rows = tables["table"]
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in tables["weights"].items())
+    compared = [row for row in rows if row["less_silence_lower"] is not None]
+    parts = [
+        paragraph(
+            "Reward counts all that really came to pass in a policy's worlds, each outcome once, "
+            f"weighed by: {weights}. What a push costs later, in tired users and in users who have "
+            "left, is in it. Differences are taken within a seed."
+        ),
+        table(rows, _WORTH, strong=_asked(tables)),
+        note(f"Best static: {tables['best_static']}. {tables['interval']}."),
+    ]
+    if compared:
+        parts.append(
+            figure(
+                drawn("less-silence", lambda axes: _gains(axes, compared, tables), size=(9.6, 3.6)),
+                "Reward a user-week less that of silence in the same worlds; an interval that "
+                "leaves the line at zero is a difference.",
+            )
+        )
+    return section("worth", "What each policy was worth", parts)
+
+
+def _truth(tables: Tables) -> str:
+    return section(
+        "truth",
+        "The truth of each decision",
+        [
+            paragraph(
+                "The closed-form mean reward of every action, on the rows that a policy itself "
+                "brought about, weighed by the probabilities it drew from. Effects on later days "
+                "are no part of it, so the best action here is the myopically best."
+            ),
+            table(tables["table"], _TRUTH, strong=_asked(tables)),
+            *(note(f"{name}: {METRICS[name].meaning}.") for name in _ORACLES),
+        ],
+    )
+
+
+_ORACLES = ("regret_myopic", "gap_to_silence", "gap_to_best_static")
+
+
+def _time(tables: Tables) -> str:
+    return section(
+        "days",
+        "Day by day",
+        [
+            figure(
+                drawn("reward-days", lambda axes: _days(axes, tables, "reward"), size=(9.6, 4.2)),
+                "Reward a user-week less that of silence, mean of the seven days up to each.",
+            ),
+            figure(
+                drawn("sends-days", lambda axes: _days(axes, tables, "sends"), size=(9.6, 3.6)),
+                "Sends a user-week, mean of the seven days up to each.",
+            ),
+            figure(
+                drawn(
+                    "reachable-days", lambda axes: _days(axes, tables, "reachable"), size=(9.6, 3.6)
+                ),
+                "Share of users who can still be written to.",
+            ),
+        ],
+    )
+
+
+def _pushes(tables: Tables) -> str:
+    return section(
+        "pushes",
+        "What was sent, and when",
+        [
+            table(tables["table"], _PUSHES, strong=_asked(tables)),
+            figure(
+                drawn("hours", lambda axes: _hours(axes, tables), size=(9.6, 3.8)),
+                "Share of each policy's sends by the user's local hour.",
+            ),
+        ],
+    )
+
+
+def _orders(tables: Tables) -> str:
+    rows = [row for row in tables["table"] if row["policy"] != tables["silence"]]
+    return section(
+        "orders",
+        "Uplift and attribution",
+        [
+            paragraph(
+                "Orders that a policy brought on balance, against silence in the same worlds, "
+                "beside the orders that clicks are credited with. Attribution counts people who "
+                "would have come anyway."
+            ),
+            table(rows, _ORDERS, strong=_asked(tables)),
+            figure(
+                drawn("orders", lambda axes: _attribution(axes, rows), size=(9.6, 3.6)),
+                "Orders a user-week: brought (with interval) and attributed.",
+            ),
+        ],
+    )
+
+
+def _reading(tables: Tables) -> str:
+    floor = ", ".join(f"{name} {least:g}" for name, least in tables["floor"].items())
+    return section(
+        "reading",
+        "How to read this",
+        [
+            note(
+                "never_send: silence, but for the floor. static_HHh_N: the most popular item of "
+                "the slate at HH o'clock local time, N times a week; all of them walk the first "
+                "three seeds, the best of them all seeds."
+            ),
+            note(
+                f"Every policy is drawn through the same exploration floor ({floor}), so silence "
+                "sends a little, and through the world's guardrails."
+            ),
+            note(
+                "Beside this page: metrics.json (every number above), cells/ (sums by day of every "
+                "policy and seed, and the decision log of the first seed under log/)."
+            ),
+        ],
+    )
+
+
+def _is_reference(name: str, tables: Tables) -> bool:
+    return name == tables["silence"] or name in _statics(tables)
+
+
+def _statics(tables: Tables) -> list[str]:
+    return [p["name"] for p in tables["policies"] if p["policy"] == "static_push"]
+
+
+def _asked(tables: Tables) -> list[str]:
+    return [p["name"] for p in tables["policies"] if not _is_reference(p["name"], tables)]
+
+
+def _shown(tables: Tables) -> list[tuple[str, str]]:
+    """Names and colours of the policies that are drawn: the asked ones and the references."""
+    asked = list(zip(_asked(tables), _COLOURS * 9, strict=False))
+    return [*asked, (tables["best_static"], GREEN), (tables["silence"], GREY)]
+
+
+def _gains(axes: Any, rows: Sequence[Mapping[str, Any]], tables: Tables) -> None:
+    colour = dict(_shown(tables))
+    intervals(
+        axes,
+        [row["policy"] for row in rows],
+        [row["less_silence"] for row in rows],
+        [row["less_silence_lower"] for row in rows],
+        [row["less_silence_upper"] for row in rows],
+        colours=[colour.get(row["policy"], GREEN) for row in rows],
+    )
+    axes.set_xlabel("reward a user-week, less silence")
+
+
+def _days(axes: Any, tables: Tables, what: str) -> None:
+    quiet = np.asarray(tables["curves"][tables["silence"]]["reward"])
+    for name, colour in _shown(tables):
+        values = np.asarray(tables["curves"][name][what])
+        if what == "reward":
+            values = values - quiet
+        if what != "reachable":
+            values = _mean_of_last(values, _WEEK_DAYS)
+        axes.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=1.8, label=name)
+    if what == "reward":
+        axes.axhline(0.0, color=INK, linewidth=0.8)
+    axes.set_ylabel(_DAILY[what])
+    axes.set_xlabel("day")
+    _legend(axes)
+
+
+def _mean_of_last(values: Any, n: int) -> Any:
+    """Mean of up to ``n`` days up to each day."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    end = np.arange(1, len(values) + 1)
+    start = np.maximum(end - n, 0)
+    return (total[end] - total[start]) / (end - start)
+
+
+def _hours(axes: Any, tables: Tables) -> None:
+    hours = np.arange(24)
+    for name, colour in _shown(tables):
+        sent = np.asarray(tables["sent_at"][name], float)
+        if sent.sum() and name != tables["silence"]:
+            axes.step(
+                hours, sent / sent.sum(), where="mid", color=colour, linewidth=1.8, label=name
+            )
+    axes.set_xticks(np.arange(0, 24, 3), [f"{hour:02d}:00" for hour in range(0, 24, 3)])
+    axes.set_ylabel("share of sends")
+    _legend(axes)
+
+
+def _attribution(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    places = np.arange(len(rows))[::-1]
+    for place, row in zip(places, rows, strict=True):
+        low, high = row["orders_brought_lower"], row["orders_brought_upper"]
+        if low is not None:
+            axes.plot([low, high], [place, place], color=BLUE, linewidth=2.4, alpha=0.55)
+    brought = [row["orders_brought"] for row in rows]
+    credited = [row["orders_attributed"] for row in rows]
+    axes.plot(brought, places, "o", color=BLUE, label="brought")
+    axes.plot(credited, places, "D", color=ORANGE, label="attributed")
+    axes.axvline(0.0, color=INK, linewidth=0.8)
+    axes.set_yticks(places, [row["policy"] for row in rows])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_xlabel("orders a user-week")
+    _legend(axes)
+
+
+def _legend(axes: Any) -> None:
+    """Names above the drawing, where no line runs."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, fontsize=9)
+
+
+def _provenance(run: Tables) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    lines = (
+        f"Run {run['id']}, finished {run['finished']}.",
+        f"{run['machine']}; threads {run['threads']}; Python {run['python']}; {versions}.",
+        f"Commit {run['commit']}; code {run['code']}.",
+    )
+    return "<br>".join(text(line) for line in lines)
