@@ -149,3 +149,19 @@ def test_a_hold_brings_no_response(make_world: Make, choose: Choose) -> None:
     assert told.n_rows > 50
     assert (told.kind >= Kind.SESSION).all()
     assert (told.decision_id == -1).all()
+
+
+def test_what_was_decided_has_arrived_or_is_on_its_way(make_world: Make, choose: Choose) -> None:
+    """Mass conserved: nothing is lost between the kernel and the server, at any time."""
+    sections = {"emission": {"late_share": 0.3, "duplicate_share": 0.2}, "click": {"rate": 0.3}}
+    world = make_world("ecommerce", 300, 9, sections=sections)
+    twin = make_world("ecommerce", 300, 9, sections=sections).population
+    decided, arrived = 0.0, {0: 0.0}
+    for day in range(12):
+        choose(world, 2 + day, first=1000 * day)
+        decided += twin.step(np.zeros(300, np.int64), np.full(300, 1 + day)).value.sum()
+        heard, on_its_way = world.arrived(), world.snapshot()
+        arrived |= dict(zip(heard.outcome_id.tolist(), heard.value.tolist(), strict=True))
+        pending = on_its_way["pending.value"][~on_its_way["pending.is_copy"]].sum()
+        assert decided == pytest.approx(sum(arrived.values()) + pending, rel=1e-12)
+    assert pending > 0.0

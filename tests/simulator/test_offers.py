@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from bandit.decide import Decisions
+from bandit.protocols import Candidates
+from simulator.offers import ITEM_NAMES, Slates
+from simulator.world import World
+
+Make = Callable[..., World]
+Choose = Callable[..., Decisions]
+
+
+def test_are_candidates_of_the_protocols(make_world: Make) -> None:
+    assert isinstance(Slates(world=make_world("tiny", 3, 1)), Candidates)
+
+
+def test_the_short_list_is_the_slate_in_the_order_of_the_truth(make_world: Make) -> None:
+    world = make_world("ecommerce", 50, 1)
+    world.population.state.is_alive[3] = False
+    seen = world.observe()
+    assert seen is not None
+    items = Slates(world=world)(seen)
+    np.testing.assert_array_equal(items.items, np.delete(world.population.offer().items, 3, axis=0))
+    assert items.features.shape == (49, 20, len(ITEM_NAMES))
+    assert np.isfinite(items.features).all()
+
+
+def test_match_rises_with_what_a_user_has_looked_at(make_world: Make, choose: Choose) -> None:
+    """Where much is heard, the server's match points where the true one does."""
+    world = make_world("ecommerce", 300, 2, sections={"activity": {"sessions_per_day": 3.0}})
+    for day in range(15):
+        choose(world, 0, first=1000 * day)
+    seen = world.observe()
+    assert seen is not None
+    match = Slates(world=world)(seen).features[:, :, ITEM_NAMES.index("match")]
+    truth = world.population.matches()[world.observed]
+    assert np.corrcoef(match.ravel(), truth.ravel())[0, 1] > 0.3
+
+
+def test_an_item_that_was_sent_fades_by_half_in_a_week(make_world: Make) -> None:
+    world = make_world("ecommerce", 2, 3)
+    seen = world.observe()
+    assert seen is not None
+    state, slate = world.population.state, world.slates()
+    state.recent_item[0, 1], state.recent_h[0, 1] = slate[0, 4], -7 * 24
+    was_sent = Slates(world=world)(seen).features[:, :, ITEM_NAMES.index("was_sent")]
+    assert was_sent[0, 4] == 0.5
+    assert np.count_nonzero(was_sent) == 1
+
+
+def test_what_is_new_is_what_was_born_last(make_world: Make) -> None:
+    for items, low in (({"popularity_half_life_h": 0.0}, 0.0), ({"lifetime_h": 24.0}, 0.9)):
+        world = make_world("ecommerce", 20, 4, sections={"items": items})
+        seen = world.observe()
+        assert seen is not None
+        is_new = Slates(world=world)(seen).features[:, :, ITEM_NAMES.index("is_new")]
+        assert is_new.min() >= low
+        assert is_new.max() <= 1.0
