@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_simulate(commands)
     _add_experiment(commands)
     _add_power(commands)
+    _add_calibrate(commands)
     return parser
 
 
@@ -127,11 +128,6 @@ def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     simulate.add_argument("--out", type=Path, default=Path("runs"), help="folder of runs (runs)")
     simulate.add_argument("--workers", help="processes (one a processor)", **whole)
-    simulate.add_argument(
-        "--trap",
-        action="store_true",
-        help="print one log under two schemes, in a world where clicks bring nobody",
-    )
     simulate.set_defaults(call=_simulate)
 
 
@@ -167,6 +163,29 @@ def _add_power(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     power.add_argument("--level", default=5.0, help="level of the test, percent (5)", **number)
     power.add_argument("--users", help="users there are: what they can see", **whole)
     power.set_defaults(call=_power)
+
+
+def _add_calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    fit = commands.add_parser(
+        "calibrate",
+        help="fit a simulated population to a log; print simulated against observed",
+        description="Fit the simulator's constants to a decision log and its outcomes by their "
+        "moments, print every constant with its interval and every moment, simulated against "
+        "observed, and write the world as a file that --preset takes.",
+    )
+    fit.add_argument("log", type=Path, metavar="LOG", help="folder of decisions and outcomes")
+    fit.add_argument(
+        "--preset", default="ecommerce", help="where the fit starts: a preset or a .toml file"
+    )
+    fit.add_argument("--out", type=Path, metavar="FILE.toml", help="write the fitted world here")
+    fit.add_argument("--seed", type=int, default=1, help="of the simulated lives (1)")
+    fit.add_argument(
+        "--warmup-days",
+        type=int,
+        default=7,
+        help="days at the start that count only as what came before (7)",
+    )
+    fit.set_defaults(call=_calibrate)
 
 
 def _add_file_options(parser: argparse.ArgumentParser) -> None:
@@ -206,6 +225,21 @@ def _check(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _calibrate(chosen: argparse.Namespace) -> int:
+    from service.jobs.calibrate import CalibrateSettings, calibrate_log
+
+    settings = CalibrateSettings(
+        log=chosen.log,
+        preset=chosen.preset,
+        out=chosen.out,
+        seed=chosen.seed,
+        warmup_days=chosen.warmup_days,
+    )
+    for line in calibrate_log(settings):
+        print(line)
+    return 0
+
+
 def _report(chosen: argparse.Namespace) -> int:
     from service.reports.page import write_report
     from service.reports.simulation_page import is_simulation, write_simulation_report
@@ -216,8 +250,6 @@ def _report(chosen: argparse.Namespace) -> int:
 
 
 def _simulate(chosen: argparse.Namespace) -> int:
-    if chosen.trap:
-        return _trap(chosen)
     from service.jobs.comparison import Comparison
     from service.jobs.entrants import entrants
     from service.jobs.simulate import simulate
@@ -233,24 +265,6 @@ def _simulate(chosen: argparse.Namespace) -> int:
         hours=chosen.hours,
     )
     simulate(asked, root=chosen.out, n_workers=chosen.workers)
-    return 0
-
-
-def _trap(chosen: argparse.Namespace) -> int:
-    from service.jobs.progress import Progress
-    from service.jobs.two_schemes import scheme_lines, two_schemes
-    from simulator.config import load
-
-    with Progress(chosen.days, "days") as progress:
-        table = two_schemes(
-            load("trap"),
-            n_users=chosen.users,
-            n_days=chosen.days,
-            seed=chosen.seed,
-            advance=progress.step,
-        )
-    for line in scheme_lines(table):
-        print(line)
     return 0
 
 

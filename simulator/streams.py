@@ -55,6 +55,7 @@ class Draw(IntEnum):
     CLICK_TIME = 22
     CLICK_VALUE = 23
     CLICK_VISIT = 24
+    REPLAY = 30
 
 
 def life_keys(seed: ArrayLike, user: ArrayLike, *, episode: ArrayLike = 0) -> Key:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,12 @@ import pytest
 from bandit.actions import assemble
 from bandit.decide import Decisions, Stamp, decide, decision_ids
 from bandit.floor import Floor
+from bandit.log import read_log
+from bandit.outcome_log import read_outcomes
+from experiments.calibration_round_trip import truth, write_log
 from simulator.config import WorldConfig, load
 from simulator.kernel import Ground, Population, ground_of
+from simulator.logged import LOG_COLUMNS, Logged, logged_of
 from simulator.offers import Slates
 from simulator.streams import life_keys
 from simulator.world import World
@@ -93,3 +99,16 @@ def choose() -> Choose:
         return decisions
 
     return make
+
+
+@lru_cache(maxsize=1)
+def _small_log() -> Logged:
+    with tempfile.TemporaryDirectory() as name:
+        write_log(truth(28), Path(name), n_users=600, seed=5)
+        return logged_of(read_log(Path(name), list(LOG_COLUMNS)), read_outcomes(Path(name)))
+
+
+@pytest.fixture
+def small_log() -> Callable[[], Logged]:
+    """The log of six hundred users over four weeks, sent to at random."""
+    return _small_log

@@ -1,0 +1,442 @@
+"""Fit a population to a log: the world whose signals are those of the log.
+
+A record of a log and a preset enter; a configuration and a table of parameters with intervals
+leave. The log's own sends are carried out on simulated users under common random numbers, and
+Newton's method moves the parameters until every signal is what it is in the log: as many signals
+as parameters, so the fit is exact and its intervals come from the signals' errors by user
+clusters, the simulation's own included. What a log does not identify keeps the preset's value and
+is named. Reference: McFadden (1989), "A method of simulated moments"; Gourieroux, Monfort and
+Renault (1993), "Indirect inference".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.errors import BadInputError
+from simulator.clustered import Clustered
+from simulator.config import WorldConfig
+from simulator.limits import LIMITS
+from simulator.logged import Logged, Plan
+from simulator.parameters import PARAMETERS, Parameter, moved
+from simulator.replay import as_counted, repeated, replayed
+from simulator.signals import View, hour_curve, signals_of, view_of
+
+__all__ = ["Calibration", "FitSettings", "Fitted", "calibrate", "n_simulations", "seen"]
+
+Float = NDArray[np.float64]
+
+_Z = 1.959963984540054  # a standard normal's 97.5 % point
+_LONGEST = 2.5  # steps of a parameter that one turn of Newton's method may move it by
+_NEAR = 0.2  # of a signal's error: nearer than that need no signal come
+_SHORTEST = 1e-2  # squared length of a move, in steps, that still says something about slopes
+_STIFFEST = 1e8  # condition number of the scaled system
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """How a fit is made.
+
+    Parameters
+    ----------
+    seed : int
+        Of the simulated lives; another one than the log's, where that is simulated.
+    warmup_days : int
+        Days at the start that count only as what came before.
+    replicas : int
+        Simulated lives for each user of the log.
+    max_users : int
+        Users of the log that are simulated; of more, a sample by even steps.
+    turns : int
+        Most turns of Newton's method.
+    only : tuple of str
+        Keys of the parameters to fit, such as ``click.rate``; all without it.
+    """
+
+    seed: int = 0x0CA11B
+    warmup_days: int = 7
+    replicas: int = 2
+    max_users: int = 20_000
+    turns: int = 6
+    only: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = [parameter.key for parameter in PARAMETERS]
+        unknown = sorted(set(self.only) - set(known))
+        if unknown:
+            raise BadInputError(f"expected parameters among {', '.join(known)}, got {unknown}")
+        if self.warmup_days < 0 or min(self.replicas, self.max_users, self.turns) < 1:
+            raise BadInputError(
+                f"expected a warm-up of 0 days or more, and 1 replica, user and turn or more, got "
+                f"{self.warmup_days}, {self.replicas}, {self.max_users} and {self.turns}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A parameter after a fit."""
+
+    name: str
+    preset: float
+    value: float
+    low: float  # 95 % interval; NaN where the log does not tell
+    high: float
+    is_fitted: bool
+    why: str  # it kept the preset's value; empty where it did not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What a fit found."""
+
+    config: WorldConfig
+    table: tuple[Fitted, ...]
+    observed: View
+    simulated: View
+    turns: int
+    is_converged: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Fit:
+    """The state of a fit: what is still fitted, and the records that are made on the way."""
+
+    base: WorldConfig
+    plan: Plan
+    settings: FitSettings
+    curve: Float
+    observed: dict[str, Clustered]
+    step_done: Callable[[], None]
+    why: dict[str, str] = field(default_factory=dict)
+
+    def simulated(self, thetas: dict[Parameter, float]) -> View:
+        logged = replayed(moved(self.base, thetas), self.plan, seed=self.settings.seed)
+        self.step_done()
+        return view_of(logged, warmup_days=self.settings.warmup_days)
+
+    def signals(self, thetas: dict[Parameter, float]) -> dict[str, Clustered]:
+        return signals_of(self.simulated(thetas), self.curve)
+
+
+def calibrate(
+    logged: Logged,
+    config: WorldConfig,
+    *,
+    settings: FitSettings | None = None,
+    step_done: Callable[[], None] = lambda: None,
+) -> Calibration:
+    """Fit the parameters that a log tells of; the others keep the values of ``config``.
+
+    Parameters
+    ----------
+    logged : Logged
+        See :func:`simulator.logged.logged_of`.
+    config : WorldConfig
+        Where the fit starts, usually a preset.
+    settings : FitSettings, optional
+        How the fit is made.
+    step_done : callable, optional
+        Called after each simulation.
+
+    Raises
+    ------
+    BadInputError
+        If the log has no holds that were drawn at random, no sends, or nothing that is identified.
+    """
+    settings = settings or FitSettings()
+    observed = seen(logged, settings)
+    curve = hour_curve(observed)
+    fit = _Fit(
+        base=as_counted(config, logged.plan),
+        plan=repeated(_sampled(logged.plan, settings.max_users), settings.replicas),
+        settings=settings,
+        curve=curve,
+        observed=signals_of(observed, curve),
+        step_done=step_done,
+    )
+    thetas, errors, turns, is_converged = _fitted(fit)
+    made = moved(fit.base, thetas)
+    return Calibration(
+        config=made,
+        table=_table(fit, config, made, thetas, errors),
+        observed=observed,
+        simulated=fit.simulated(thetas),
+        turns=turns,
+        is_converged=is_converged,
+        notes=_notes(logged, is_converged),
+    )
+
+
+def seen(logged: Logged, settings: FitSettings) -> View:
+    """Look at a log after the warm-up, and refuse it where nothing could be fitted to it.
+
+    Raises
+    ------
+    BadInputError
+        If it has no holds that were drawn at random, or no pushes.
+    """
+    view = view_of(logged, warmup_days=settings.warmup_days)
+    if not len(view.exposure.row):
+        raise BadInputError(
+            f"expected pushes after the first {settings.warmup_days} days, got none in the log: "
+            "give a longer log or a shorter warm-up"
+        )
+    return view
+
+
+def n_simulations(settings: FitSettings) -> int:
+    """About how many simulations a fit takes, for a progress bar."""
+    a_look = 1 + sum(parameter.moves != "own" for parameter in PARAMETERS)
+    return 2 * a_look + settings.turns + 2
+
+
+def _fitted(fit: _Fit) -> tuple[dict[Parameter, float], dict[Parameter, float], int, bool]:
+    """Newton's method; parameters, their standard errors, turns taken, whether it has converged."""
+    thetas = {p: p.to_scale(p.value(fit.base)) for p in _told_of(fit)}
+    signals, turns, is_near = fit.signals(thetas), 0, False
+    while True:
+        slopes = _slopes(fit, thetas, signals)
+        kept = _identified(fit, list(thetas), signals, slopes)
+        is_whole = len(kept) == len(thetas)
+        slopes = slopes[np.ix_(*[[list(thetas).index(p) for p in kept]] * 2)]
+        thetas = {p: thetas[p] for p in kept}
+        if turns and is_whole:
+            break
+        # What turned out too vague goes back to where it was, and the others are moved again.
+        thetas, signals, slopes, taken, is_near = _newton(fit, thetas, slopes)
+        turns += taken
+    inverse = np.linalg.inv(slopes)
+    spread = inverse @ _noise(fit, kept, signals) @ inverse.T
+    errors = np.sqrt(np.maximum(np.diag(spread), 0.0))
+    return thetas, {p: float(e) for p, e in zip(kept, errors, strict=True)}, turns, is_near
+
+
+def _newton(
+    fit: _Fit, thetas: dict[Parameter, float], slopes: Float
+) -> tuple[dict[Parameter, float], dict[str, Clustered], Float, int, bool]:
+    """Move until every signal is near; parameters, signals, slopes, turns, whether they are."""
+    parameters, signals = list(thetas), fit.signals(thetas)
+    for turn in range(fit.settings.turns + 1):
+        gap = np.array([fit.observed[p.key].value - signals[p.key].value for p in parameters])
+        noise = np.sqrt(np.diag(_noise(fit, parameters, signals)))
+        # At the edge of its range a parameter has come as near as it can.
+        at_edge = np.array([_is_at_edge(p, thetas[p]) for p in parameters])
+        is_near = bool((at_edge | (np.abs(gap) <= _NEAR * noise)).all())
+        if is_near or turn == fit.settings.turns:
+            break
+        move = _solved(slopes, gap, parameters)
+        before, thetas = (
+            thetas,
+            {
+                p: p.to_scale(p.from_scale(thetas[p] + float(m)))
+                for p, m in zip(parameters, move, strict=True)
+            },
+        )
+        told, signals = signals, fit.signals(thetas)
+        slopes = _broyden(slopes, parameters, (before, thetas), (told, signals))
+    return thetas, signals, slopes, turn, is_near
+
+
+def _is_at_edge(parameter: Parameter, theta: float) -> bool:
+    low, high = (parameter.to_scale(edge) for edge in LIMITS[".".join(parameter.path)])
+    return not low + 1e-9 < theta < high - 1e-9
+
+
+def _told_of(fit: _Fit) -> list[Parameter]:
+    """Parameters whose signal is there and rests on enough."""
+    kept = []
+    for parameter in PARAMETERS:
+        told = fit.observed[parameter.key]
+        if fit.settings.only and parameter.key not in fit.settings.only:
+            fit.why[parameter.key] = "was not asked for"
+        elif told.n < parameter.least_events or not np.isfinite(told.value) or not told.se > 0:
+            fit.why[parameter.key] = (
+                f"rests on {told.n:.0f} events, {parameter.least_events} are needed"
+            )
+        elif parameter.value(fit.base) <= 0 and parameter.scale != "plain":
+            fit.why[parameter.key] = "is switched off in the preset"
+        else:
+            kept.append(parameter)
+    if not kept:
+        raise BadInputError(
+            "expected a log that tells of something, got too few events for every parameter: "
+            "give a longer log or one of more users"
+        )
+    return kept
+
+
+def _slopes(fit: _Fit, thetas: dict[Parameter, float], signals: dict[str, Clustered]) -> Float:
+    """What each parameter does to each signal, (signals, parameters), by one step each.
+
+    Parameters that move no signal but their own are moved together, in one simulation.
+    """
+    parameters = list(thetas)
+    place = {p: i for i, p in enumerate(parameters)}
+    slopes = np.zeros((len(parameters), len(parameters)))
+    alone = [[p] for p in parameters if p.moves != "own"]
+    together = [p for p in parameters if p.moves == "own"]
+    for group in (*alone, *([together] if together else [])):
+        there = {p: p.to_scale(p.from_scale(thetas[p] + p.step)) for p in group}
+        back = {p: p.to_scale(p.from_scale(thetas[p] - p.step)) for p in group}
+        # At the edge of its range a parameter is moved the other way.
+        there = {p: t if abs(t - thetas[p]) > 1e-6 else back[p] for p, t in there.items()}
+        changed = fit.signals(thetas | there)
+        for p in group:
+            for q in _moved_by(p, parameters):
+                rise = changed[q.key].value - signals[q.key].value
+                slopes[place[q], place[p]] = rise / (there[p] - thetas[p])
+    return np.nan_to_num(slopes)
+
+
+def _moved_by(parameter: Parameter, parameters: Sequence[Parameter]) -> list[Parameter]:
+    """Parameters whose signals this one moves; where theory knows of none, noise is no slope."""
+    if parameter.moves == "own":
+        return [parameter]
+    if parameter.moves == "delays":
+        return [q for q in parameters if q.moves == "delays"]
+    return [q for q in parameters if not q.is_apart and q.moves != "delays"]
+
+
+def _identified(
+    fit: _Fit, parameters: list[Parameter], signals: dict[str, Clustered], slopes: Float
+) -> list[Parameter]:
+    """Leave out, the vaguest first, what the log would tell too vaguely."""
+    kept = list(range(len(parameters)))
+    while kept:
+        some = [parameters[i] for i in kept]
+        part = slopes[np.ix_(kept, kept)]
+        noise = _noise(fit, some, signals)
+        scaled = part / np.sqrt(np.diag(noise))[:, None]
+        if np.linalg.cond(scaled) < _STIFFEST:
+            inverse = np.linalg.inv(part)
+            errors = np.sqrt(np.diag(inverse @ noise @ inverse.T))
+        else:
+            # The column that its own signal feels least makes the system stiff.
+            errors = np.array([p.widest for p in some]) / np.maximum(np.abs(np.diag(scaled)), 1e-12)
+            errors += np.array([p.widest for p in some])
+        vague = errors / np.array([p.widest for p in some])
+        worst = int(np.argmax(vague))
+        if vague[worst] <= 1.0:
+            return some
+        fit.why[some[worst].key] = (
+            f"its standard error would be {errors[worst]:.2g} on the {some[worst].scale} scale, "
+            f"{some[worst].widest:.2g} is the most"
+        )
+        del kept[worst]
+    raise BadInputError(
+        "expected a log that tells of something, got one that leaves every parameter vague: give "
+        "a longer log or one of more users"
+    )
+
+
+def _noise(fit: _Fit, parameters: Sequence[Parameter], signals: dict[str, Clustered]) -> Float:
+    """Covariance of (log − simulation) of the signals, by user clusters."""
+
+    def of(found: dict[str, Clustered]) -> Float:
+        influence = np.stack([found[p.key].influence for p in parameters])
+        return influence @ influence.T
+
+    return of(fit.observed) + of(signals)
+
+
+def _solved(slopes: Float, gap: Float, parameters: Sequence[Parameter]) -> Float:
+    move = np.linalg.lstsq(slopes, gap, rcond=None)[0]
+    longest = _LONGEST * np.array([p.step for p in parameters])
+    # One factor for all keeps the direction.
+    return np.asarray(move / max(1.0, float(np.max(np.abs(move) / longest))))
+
+
+def _broyden(
+    slopes: Float,
+    parameters: Sequence[Parameter],
+    thetas: tuple[dict[Parameter, float], dict[Parameter, float]],
+    signals: tuple[dict[str, Clustered], dict[str, Clustered]],
+) -> Float:
+    """Slopes that agree with the last move, changed as little as can be, zeros kept.
+
+    Broyden's update (1965), row by row over what may move each signal: Schubert (1970).
+    """
+    step = np.array([p.step for p in parameters])
+    move = np.array([thetas[1][p] - thetas[0][p] for p in parameters]) / step
+    rise = np.array([signals[1][p.key].value - signals[0][p.key].value for p in parameters])
+    moves = np.array([[q in _moved_by(p, parameters) for p in parameters] for q in parameters])
+    felt = moves * move  # (signals, parameters)
+    length = (felt**2).sum(axis=1)
+    missed = rise - (slopes * step * felt).sum(axis=1)
+    is_told = (length > _SHORTEST) & np.isfinite(missed)
+    change = np.where(is_told, missed, 0.0) / np.maximum(length, _SHORTEST)
+    return np.asarray(slopes + change[:, None] * felt / step)
+
+
+def _sampled(plan: Plan, max_users: int) -> Plan:
+    """The plan of at most ``max_users`` users, every so-manieth of them."""
+    if plan.n_users <= max_users:
+        return plan
+    chosen = np.unique(np.linspace(0, plan.n_users - 1, max_users).astype(np.int64))
+    place = np.full(plan.n_users, -1)
+    place[chosen] = np.arange(len(chosen))
+    rows = place[plan.user] >= 0
+    columns = ("at_ms", "is_sent", "send_ms", "item", "hold_weight")
+    return replace(
+        plan,
+        zone=plan.zone[chosen],
+        is_reachable=plan.is_reachable[chosen],
+        user=place[plan.user[rows]],
+        **{name: getattr(plan, name)[rows] for name in columns},
+    )
+
+
+def _table(
+    fit: _Fit,
+    preset: WorldConfig,
+    made: WorldConfig,
+    thetas: dict[Parameter, float],
+    errors: dict[Parameter, float],
+) -> tuple[Fitted, ...]:
+    rows = []
+    for p in PARAMETERS:
+        is_fitted = p in thetas
+        low, high = (
+            (p.from_scale(thetas[p] - _Z * errors[p]), p.from_scale(thetas[p] + _Z * errors[p]))
+            if is_fitted
+            else (float("nan"), float("nan"))
+        )
+        rows.append(
+            Fitted(
+                name=p.name,
+                preset=p.value(preset),
+                value=p.value(made),
+                low=low,
+                high=high,
+                is_fitted=is_fitted,
+                why="" if is_fitted else fit.why[p.key],
+            )
+        )
+    return tuple(rows)
+
+
+def _notes(logged: Logged, is_converged: bool) -> tuple[str, ...]:
+    notes = []
+    if not is_converged:
+        notes.append(
+            "The fit has not come as near to every signal as its noise allows: the preset may be "
+            "far from this log, or the log from any such world. Look at the fidelity table."
+        )
+    plan = logged.plan
+    sent = np.bincount(plan.user, weights=plan.is_sent, minlength=plan.n_users)
+    asked = np.bincount(plan.user, minlength=plan.n_users)
+    some = plan.is_reachable & (asked >= 10)
+    if some.any():
+        share = sent[some] / asked[some]
+        expected = share.mean() * (1.0 - share.mean()) * np.mean(1.0 / asked[some])
+        if share.var() > 4.0 * max(expected, 1e-12):
+            notes.append(
+                "Users were sent to with very different frequency: what is fitted to clicks by "
+                "frequency also reflects who was sent to, unless that was drawn at random."
+            )
+    return tuple(notes)

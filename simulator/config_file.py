@@ -1,0 +1,56 @@
+"""A configuration as a TOML file, each constant with where it comes from.
+
+A :class:`~simulator.config.WorldConfig` and the evidence of its constants enter; text leaves that
+:func:`simulator.config.load` reads back to the same configuration. Format: https://toml.io/en/v1.0.0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from simulator.config import WorldConfig
+
+__all__ = ["toml_of"]
+
+
+def toml_of(
+    config: WorldConfig,
+    *,
+    evidence: Mapping[str, tuple[str, str]],
+    comments: tuple[str, ...] = (),
+) -> str:
+    """Write a configuration as text.
+
+    Parameters
+    ----------
+    config : WorldConfig
+        What to write.
+    evidence : mapping of str to (str, str)
+        Tag and source of constants, by key such as ``click.rate``; others are "assumed".
+    comments : tuple of str
+        First lines.
+    """
+    lines = [*(f"# {comment}" for comment in comments), f"name = {json.dumps(config.name)}"]
+    lines.append(f"reward_window_h = {_value(config.reward_window_h)}")
+    for section, table in config.to_dict().items():
+        if not isinstance(table, Mapping):
+            continue
+        lines += ["", f"[{section}]"]
+        for name, value in table.items():
+            tag, source = evidence.get(f"{section}.{name}", ("assumed", ""))
+            said = ", ".join([_value(value), json.dumps(tag), json.dumps(source)])
+            lines.append(f"{name} = [{said}]")
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    """A number, a word, a claim or a list of such, as TOML writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(_value(part) for part in value)}]"
+    return repr(value)

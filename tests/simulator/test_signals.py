@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from simulator.config import load
+from simulator.logged import Logged
+from simulator.parameters import PARAMETERS, Parameter, moved
+from simulator.replay import as_counted, repeated, replayed
+from simulator.signals import View, hour_curve, signals_of, view_of
+
+SmallLog = Callable[[], Logged]
+
+
+@pytest.fixture
+def view(small_log: SmallLog) -> View:
+    return view_of(small_log(), warmup_days=7)
+
+
+def test_every_parameter_has_its_signal(view: View) -> None:
+    assert set(signals_of(view, hour_curve(view))) == {p.key for p in PARAMETERS}
+
+
+def test_the_curve_is_high_in_the_evening_and_low_at_night(view: View) -> None:
+    curve = hour_curve(view)
+    assert curve.mean() == pytest.approx(0.0, abs=1e-12)
+    assert curve[19] > curve[11] > curve[3]
+    np.testing.assert_array_equal(curve[:24], curve[24:48])
+
+
+def test_rates_are_those_counted_by_hand(view: View) -> None:
+    signals = signals_of(view, hour_curve(view))
+    logged, row = view.logged, view.exposure.row
+    clicks, delivered = logged.is_clicked[row].sum(), logged.is_delivered[row].sum()
+    assert np.exp(signals["click.rate"].value) == pytest.approx(clicks / delivered)
+    assert signals["delivery.success"].value == pytest.approx(delivered / len(row))
+    rows = view.no_push
+    rate = (rows.weight * rows.n_sessions).sum() / rows.weight.sum()
+    assert np.exp(signals["activity.sessions_per_day"].value) == pytest.approx(rate)
+    quick = np.nanmean(logged.click_min[row][logged.is_clicked[row]] <= 3.0)
+    assert signals["delivery.fast"].value == pytest.approx(quick)
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda p: p.key)
+def test_a_signal_rises_or_falls_with_its_parameter(
+    parameter: Parameter, small_log: SmallLog
+) -> None:
+    """Two steps up against two steps down, under common random numbers, twelve hundred users."""
+    plan = small_log().plan
+    config = as_counted(load("ecommerce", click={"rate": 0.1}, opt_out={"hazard": 0.02}), plan)
+    theta, values = parameter.to_scale(parameter.value(config)), []
+    curve = hour_curve(view_of(small_log(), warmup_days=7))
+    for steps in (-2, 2):
+        made = replayed(
+            moved(config, {parameter: theta + steps * parameter.step}), repeated(plan, 2), seed=3
+        )
+        values.append(signals_of(view_of(made, warmup_days=7), curve)[parameter.key].value)
+    falls = ("fatigue.slope", "click.item_penalty", "delivery.slow", "delivery.fast")
+    assert (values[1] - values[0]) * (-1 if parameter.key in falls else 1) > 0
