@@ -76,6 +76,10 @@ def read_study(path: Path) -> Study:
         raise BadInputError(f"expected alpha between 0 and 1, such as 0.05, got {alpha!r}")
     worlds = _list(table, "presets", path)
     asked = entrants(_list(table, "policies", path), scheme=SCHEME)
+    # A world's name stands in the table and in the names of its cells.
+    names = [Path(str(world)).stem for world in worlds]
+    if len(set(names)) < len(names):
+        raise BadInputError(f"expected worlds of unlike names, got {', '.join(names)} in {path}")
     sizes = {key: _whole(key, table[key]) for key in _WHOLE if key in table}
     return Study(
         name=name,

@@ -58,6 +58,7 @@ def test_the_example_study_is_one() -> None:
         ('presets = ["tiny"]\npolicies = []\n', "policies in"),
         ('policies = ["random"]\n', "presets in"),
         ('presets = ["tiny", "tiny"]\npolicies = ["random"]\n', "each of presets once"),
+        ('presets = ["tiny", "tiny.toml"]\npolicies = ["random"]\n', "worlds of unlike names"),
         ('presets = [3]\npolicies = ["random"]\n', "presets to be names or files"),
         ('presets = ["shop"]\npolicies = ["random"]\n', "expected a preset"),
         ('presets = ["tiny"]\npolicies = ["lintz"]\n', "expected a policy id"),
