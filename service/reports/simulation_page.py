@@ -7,16 +7,20 @@ simulated, and it says so.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from bandit.errors import BadInputError
 from bandit.metrics import METRICS
 from service.reports.markup import Column, figure, note, paragraph, section, table, text
-from service.reports.plots import BLUE, GREEN, GREY, INK, ORANGE, PINK, PURPLE, drawn, intervals
+from service.reports.simulation_plots import (
+    asked,
+    draw_days,
+    draw_gains,
+    draw_hours,
+    draw_orders,
+)
 from service.reports.style import CSS
 
 __all__ = ["is_simulation", "write_simulation_report"]
@@ -25,10 +29,7 @@ Tables = Mapping[str, Any]
 
 _PAGE = "report.html"
 _METRICS = "metrics.json"
-_COLOURS = (BLUE, ORANGE, PURPLE, PINK)
-_WEEK_DAYS = 7
 _MINUS = "\N{MINUS SIGN}"
-_DAILY = {"reward": "less silence", "sends": "sends a user-week", "reachable": "share of users"}
 
 _WORTH: tuple[Column, ...] = (
     ("policy", "policy", "s"),
@@ -121,8 +122,8 @@ def _html(metrics: Tables) -> str:
 
 def _opening(tables: Tables) -> str:
     every = "a day" if tables["hours"] == 24 else f"every {tables['hours']} h"
-    asked = [row for row in tables["table"] if not _is_reference(row["policy"], tables)]
-    said = " ".join(_sentence(row, tables["best_static"]) for row in asked)
+    rows = [row for row in tables["table"] if row["policy"] in asked(tables)]
+    said = " ".join(_sentence(row, tables["best_static"]) for row in rows)
     return "\n".join(
         [
             f"<h1>Simulated: {text(tables['preset'])}</h1>",
@@ -174,13 +175,13 @@ def _worth(tables: Tables) -> str:
             f"weighed by: {weights}. What a push costs later, in tired users and in users who have "
             "left, is in it. Differences are taken within a seed."
         ),
-        table(rows, _WORTH, strong=_asked(tables)),
+        table(rows, _WORTH, strong=asked(tables)),
         note(f"Best static: {tables['best_static']}. {tables['interval']}."),
     ]
     if compared:
         parts.append(
             figure(
-                drawn("less-silence", lambda axes: _gains(axes, compared, tables), size=(9.6, 3.6)),
+                draw_gains(compared, tables),
                 "Reward a user-week less that of silence in the same worlds; an interval that "
                 "leaves the line at zero is a difference.",
             )
@@ -198,7 +199,7 @@ def _truth(tables: Tables) -> str:
                 "brought about, weighed by the probabilities it drew from. Effects on later days "
                 "are no part of it, so the best action here is the myopically best."
             ),
-            table(tables["table"], _TRUTH, strong=_asked(tables)),
+            table(tables["table"], _TRUTH, strong=asked(tables)),
             *(note(f"{name}: {METRICS[name].meaning}.") for name in _ORACLES),
         ],
     )
@@ -213,17 +214,15 @@ def _time(tables: Tables) -> str:
         "Day by day",
         [
             figure(
-                drawn("reward-days", lambda axes: _days(axes, tables, "reward"), size=(9.6, 4.2)),
+                draw_days(tables, "reward"),
                 "Reward a user-week less that of silence, mean of the seven days up to each.",
             ),
             figure(
-                drawn("sends-days", lambda axes: _days(axes, tables, "sends"), size=(9.6, 3.6)),
+                draw_days(tables, "sends"),
                 "Sends a user-week, mean of the seven days up to each.",
             ),
             figure(
-                drawn(
-                    "reachable-days", lambda axes: _days(axes, tables, "reachable"), size=(9.6, 3.6)
-                ),
+                draw_days(tables, "reachable"),
                 "Share of users who can still be written to.",
             ),
         ],
@@ -235,9 +234,9 @@ def _pushes(tables: Tables) -> str:
         "pushes",
         "What was sent, and when",
         [
-            table(tables["table"], _PUSHES, strong=_asked(tables)),
+            table(tables["table"], _PUSHES, strong=asked(tables)),
             figure(
-                drawn("hours", lambda axes: _hours(axes, tables), size=(9.6, 3.8)),
+                draw_hours(tables),
                 "Share of each policy's sends by the user's local hour.",
             ),
         ],
@@ -255,9 +254,9 @@ def _orders(tables: Tables) -> str:
                 "beside the orders that clicks are credited with. Attribution counts people who "
                 "would have come anyway."
             ),
-            table(rows, _ORDERS, strong=_asked(tables)),
+            table(rows, _ORDERS, strong=asked(tables)),
             figure(
-                drawn("orders", lambda axes: _attribution(axes, rows), size=(9.6, 3.6)),
+                draw_orders(rows),
                 "Orders a user-week: brought (with interval) and attributed.",
             ),
         ],
@@ -285,96 +284,6 @@ def _reading(tables: Tables) -> str:
             ),
         ],
     )
-
-
-def _is_reference(name: str, tables: Tables) -> bool:
-    return name == tables["silence"] or name in _statics(tables)
-
-
-def _statics(tables: Tables) -> list[str]:
-    return [p["name"] for p in tables["policies"] if p["policy"] == "static_push"]
-
-
-def _asked(tables: Tables) -> list[str]:
-    return [p["name"] for p in tables["policies"] if not _is_reference(p["name"], tables)]
-
-
-def _shown(tables: Tables) -> list[tuple[str, str]]:
-    """Names and colours of the policies that are drawn: the asked ones and the references."""
-    asked = list(zip(_asked(tables), _COLOURS * 9, strict=False))
-    return [*asked, (tables["best_static"], GREEN), (tables["silence"], GREY)]
-
-
-def _gains(axes: Any, rows: Sequence[Mapping[str, Any]], tables: Tables) -> None:
-    colour = dict(_shown(tables))
-    intervals(
-        axes,
-        [row["policy"] for row in rows],
-        [row["less_silence"] for row in rows],
-        [row["less_silence_lower"] for row in rows],
-        [row["less_silence_upper"] for row in rows],
-        colours=[colour.get(row["policy"], GREEN) for row in rows],
-    )
-    axes.set_xlabel("reward a user-week, less silence")
-
-
-def _days(axes: Any, tables: Tables, what: str) -> None:
-    quiet = np.asarray(tables["curves"][tables["silence"]]["reward"])
-    for name, colour in _shown(tables):
-        values = np.asarray(tables["curves"][name][what])
-        if what == "reward":
-            values = values - quiet
-        if what != "reachable":
-            values = _mean_of_last(values, _WEEK_DAYS)
-        axes.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=1.8, label=name)
-    if what == "reward":
-        axes.axhline(0.0, color=INK, linewidth=0.8)
-    axes.set_ylabel(_DAILY[what])
-    axes.set_xlabel("day")
-    _legend(axes)
-
-
-def _mean_of_last(values: Any, n: int) -> Any:
-    """Mean of up to ``n`` days up to each day."""
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    end = np.arange(1, len(values) + 1)
-    start = np.maximum(end - n, 0)
-    return (total[end] - total[start]) / (end - start)
-
-
-def _hours(axes: Any, tables: Tables) -> None:
-    hours = np.arange(24)
-    for name, colour in _shown(tables):
-        sent = np.asarray(tables["sent_at"][name], float)
-        if sent.sum() and name != tables["silence"]:
-            axes.step(
-                hours, sent / sent.sum(), where="mid", color=colour, linewidth=1.8, label=name
-            )
-    axes.set_xticks(np.arange(0, 24, 3), [f"{hour:02d}:00" for hour in range(0, 24, 3)])
-    axes.set_ylabel("share of sends")
-    _legend(axes)
-
-
-def _attribution(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    places = np.arange(len(rows))[::-1]
-    for place, row in zip(places, rows, strict=True):
-        low, high = row["orders_brought_lower"], row["orders_brought_upper"]
-        if low is not None:
-            axes.plot([low, high], [place, place], color=BLUE, linewidth=2.4, alpha=0.55)
-    brought = [row["orders_brought"] for row in rows]
-    credited = [row["orders_attributed"] for row in rows]
-    axes.plot(brought, places, "o", color=BLUE, label="brought")
-    axes.plot(credited, places, "D", color=ORANGE, label="attributed")
-    axes.axvline(0.0, color=INK, linewidth=0.8)
-    axes.set_yticks(places, [row["policy"] for row in rows])
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel("orders a user-week")
-    _legend(axes)
-
-
-def _legend(axes: Any) -> None:
-    """Names above the drawing, where no line runs."""
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, fontsize=9)
 
 
 def _provenance(run: Tables) -> str:
