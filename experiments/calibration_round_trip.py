@@ -150,10 +150,8 @@ def _rows(found: Sequence[Mapping[str, Any]], *, days: int) -> list[dict[str, An
                 "parameter": parameter.name,
                 "preset": parameter.value(preset),
                 "truth": true,
-                "mean found": float(values.mean()) if n else float("nan"),
-                "± (95 %)": float(1.96 * values.std(ddof=1) / np.sqrt(n))
-                if n > 1
-                else float("nan"),
+                "mean found": float(values.mean()) if n else "",
+                "± (95 %)": float(1.96 * values.std(ddof=1) / np.sqrt(n)) if n > 1 else "",
                 "mean interval": f"{lows.mean():.4g} … {highs.mean():.4g}" if n else "",
                 "fitted in": f"{n} of {len(found)}",
                 "held the truth": int(((lows <= true) & (true <= highs)).sum()),
@@ -175,7 +173,7 @@ def _notes(found: Sequence[Mapping[str, Any]], *, days: int) -> tuple[str, ...]:
         held.append((sum(pairs), len(pairs)))
     total, n = np.array(held).sum(axis=0)
     share = np.array([a / b for a, b in held])
-    spread = 1.96 * share.std(ddof=1) / np.sqrt(len(share)) if len(share) > 1 else float("nan")
+    spread = 1.96 * share.std(ddof=1) / np.sqrt(len(share)) if len(share) > 1 else 0.0
     agree = sum(each["agree"] for each in found)
     judged = sum(each["judged"] for each in found)
     clicks = np.mean([each["clicks"] for each in found])
