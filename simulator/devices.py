@@ -14,11 +14,13 @@ from bandit.outcomes import Kind
 from simulator.emission import Heard
 from simulator.streams import Draw, uniforms
 
-__all__ = ["device_ids", "links_of_devices"]
+__all__ = ["MOST_USERS", "device_ids", "links_of_devices"]
 
 Whole = NDArray[np.int64]
 
-_BEFORE_NEXT = 1 << 32  # ids of users lie below
+MOST_USERS = 1 << 32
+"""Ids of users lie below; those of further devices above."""
+
 _ON_A_DEVICE = np.array([Kind.SESSION, Kind.CONVERTED], np.uint8)
 _LANE = 5
 
@@ -38,7 +40,7 @@ def device_ids(told: Heard, *, user: Whole, n_devices: NDArray[np.int8]) -> Whol
     key, zero = told.outcome_id.astype(np.uint64), np.zeros(1, np.int64)
     drawn = uniforms(key, zero, Draw.EMISSION, lane=_LANE)
     device = (drawn * n_devices).astype(np.int64)
-    return np.where(np.isin(told.kind, _ON_A_DEVICE), user + _BEFORE_NEXT * device, user)
+    return np.where(np.isin(told.kind, _ON_A_DEVICE), user + MOST_USERS * device, user)
 
 
 def links_of_devices(user: Whole, n_devices: NDArray[np.int8], *, at_ms: int) -> Links:
@@ -46,5 +48,5 @@ def links_of_devices(user: Whole, n_devices: NDArray[np.int8], *, at_ms: int) ->
     further = np.maximum(n_devices.astype(np.int64) - 1, 0)
     whose = np.repeat(user, further)
     number = 1 + np.arange(len(whose)) - np.repeat(np.cumsum(further) - further, further)
-    device = whose + _BEFORE_NEXT * number
+    device = whose + MOST_USERS * number
     return Links.of(device, whose, at_ms=np.full(len(device), at_ms))

@@ -171,17 +171,21 @@ def context_of(
 def slot_features_of(known: Known, *, local_hour_of_week: Whole, offsets_h: Whole) -> Float:
     """Features of each slot in the order of :data:`SLOT_NAMES`, (N, S, 6)."""
     local = (local_hour_of_week[:, None] + offsets_h) % 24  # (N, S)
-    angle = 2.0 * np.pi * local / 24.0
+    features = np.empty((*local.shape, len(SLOT_NAMES)))
+    features[:, :, :-1] = _CLOCK[local]
     share = np.take_along_axis(known.window_share, local // _WINDOW_H, axis=1)
-    columns = [
-        np.ones(local.shape),
-        np.sin(angle),
-        np.cos(angle),
-        np.sin(2.0 * angle),
-        np.cos(2.0 * angle),
-        N_WINDOWS * share.astype(np.float64) - 1.0,
-    ]
-    return np.stack(columns, axis=2)
+    features[:, :, -1] = N_WINDOWS * share.astype(np.float64) - 1.0
+    return features
+
+
+def _clock() -> Float:
+    """The columns that are the hour's alone, (24, 5)."""
+    angle = 2.0 * np.pi * np.arange(24) / 24.0
+    waves = [np.sin(angle), np.cos(angle), np.sin(2.0 * angle), np.cos(2.0 * angle)]
+    return np.stack([np.ones(24), *waves], axis=1)
+
+
+_CLOCK = _clock()
 
 
 def _since(hour: Whole, then_h: Float) -> Float:

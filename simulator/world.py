@@ -22,7 +22,7 @@ from bandit.identity import Links
 from bandit.outcomes import UPLIFT, Outcomes, RewardScheme
 from bandit.slots import HOUR_MS
 from simulator.config import WorldConfig
-from simulator.devices import device_ids, links_of_devices
+from simulator.devices import MOST_USERS, device_ids, links_of_devices
 from simulator.emission import Emitter, Heard, no_heard
 from simulator.events import EventLog, events_of
 from simulator.kernel import Ground, Population, ground_of
@@ -90,8 +90,14 @@ class World:
     ) -> None:
         if n_users < 1:
             raise BadInputError(f"expected one user or more, got {n_users}")
-        if not 1 <= hours <= 24:
-            raise BadInputError(f"expected a step of 1 to 24 hours, got {hours}")
+        if hours < 1 or 24 % hours:
+            raise BadInputError(
+                f"expected steps of 1, 24 or another number of hours that divides 24, got {hours}"
+            )
+        if not 0 <= first_user <= MOST_USERS - n_users:
+            raise BadInputError(
+                f"expected ids of users from 0 to below 2**32, got {n_users} from {first_user} on"
+            )
         self.config = config
         self.hours = hours
         self.ground = ground_of(config) if ground is None else ground

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bandit.actions import HOLD
 from bandit.decide import Decisions
 from bandit.join import Emission, Joiner
-from bandit.outcomes import ENGAGEMENT, UPLIFT, Kind, uplift_scheme
+from bandit.outcomes import ENGAGEMENT, UPLIFT, Kind, RewardScheme, uplift_scheme
 from bandit.slots import DAY_MS
 from simulator.config import WorldConfig, load
 from simulator.happened import Happened
@@ -83,10 +83,12 @@ def config_of(*changes: dict[str, Any]) -> WorldConfig:
     return load("ecommerce", **merged)
 
 
-def final(world: World, action: int, *, choose: Choose, n_days: int) -> Float:
+def final(
+    world: World, action: int, *, choose: Choose, n_days: int, scheme: RewardScheme = SCHEME
+) -> Float:
     """Components of the first decision, when nothing more can count for it, (N, R)."""
     decisions = choose(world, action)
-    join = Joiner(SCHEME, emission=Emission.WHEN_FINAL)
+    join = Joiner(scheme, emission=Emission.WHEN_FINAL)
     join.add(decisions)
     while world.now_ms < decisions.request.at_ms[0] + n_days * DAY_MS:
         world.rest()  # then hold
