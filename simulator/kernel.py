@@ -105,6 +105,18 @@ class Population:
             ground=self.ground, hours=self.hours, traits=self.traits.copy(), state=self.state.copy()
         )
 
+    def futures(self, numbers: NDArray[np.int64]) -> Population:
+        """Return the same people at the same moment once for each of M numbers, (M · N,) rows.
+
+        Each number is another future, drawn anew; what will be offered is the same in all.
+        """
+        rows = np.tile(np.arange(self.n_users), len(numbers))
+        traits = self.traits.take(rows)
+        traits.key = life_keys(np.repeat(numbers, self.n_users), traits.key)
+        return Population(
+            ground=self.ground, hours=self.hours, traits=traits, state=self.state.take(rows)
+        )
+
     def renew(self, rows: Whole, keys: NDArray[np.uint64]) -> None:
         """Begin new lives in ``rows``; their clocks start anew, their episodes count on."""
         traits, state = _born(self.ground, keys)
@@ -132,7 +144,7 @@ class Population:
         if self.ground.config.clock.has_shared_slate:
             keys = np.broadcast_to(life_keys(_SLATE_SEED, 0), len(rows))
         else:
-            keys = self.traits.key[rows]
+            keys = self.traits.person[rows]
         which = (uniforms(keys, hour, Draw.SLATE) * len(slates)).astype(np.int64)
         return slates.take(which, axis=0)
 

@@ -153,7 +153,7 @@ def hazard_log(config: WorldConfig, traits: Traits, state: State) -> Float:
 
 def wanted_item(traits: Traits, state: State, *, n_items: int) -> NDArray[np.int64]:
     """Position of the item that is wanted now, where the preset has such a thing, (N,)."""
-    return (uniforms(traits.key, state.hour, Draw.WANTED) * n_items).astype(np.int64)
+    return (uniforms(traits.person, state.hour, Draw.WANTED) * n_items).astype(np.int64)
 
 
 def _user_log_odds(config: WorldConfig, traits: Traits, state: State) -> Float:
@@ -218,4 +218,4 @@ def _add_after_purchase(
 def _tie(traits: Traits, actor: Items) -> Float:
     """Strength of the tie to an actor: centred exponential, fixed for a life, (N, J)."""
     step = np.asarray(actor, np.int64) + _ACTOR_USER
-    return np.asarray(-np.log1p(-uniforms(traits.key[:, None], step, Draw.TRAIT)) - 1.0)
+    return np.asarray(-np.log1p(-uniforms(traits.person[:, None], step, Draw.TRAIT)) - 1.0)

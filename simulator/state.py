@@ -53,7 +53,8 @@ class Rows:
 class Traits(Rows):
     """What is fixed for a life."""
 
-    key: NDArray[np.uint64]  # (N,) of the life
+    key: NDArray[np.uint64]  # (N,) of the life: what befalls it
+    person: NDArray[np.uint64]  # (N,) of what is offered and whom it knows; the same in all futures
     zone: NDArray[np.int8]  # (N,) position in the calendar's zones
     is_zone_known: NDArray[np.bool_]  # (N,) to the server
     chronotype: NDArray[np.int16]  # (N,) row of the calendar's tables

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -127,6 +125,6 @@ def test_exponentials_have_mean_one_and_are_finite() -> None:
 
 
 def test_every_purpose_has_its_own_number() -> None:
-    """Two purposes of one number would be one draw."""
-    values = sorted(Draw)
-    assert all(later == before + 1 for before, later in pairwise(values))
+    """Two purposes of one number would be one draw; enumerations hide the second as an alias."""
+    assert len(Draw.__members__) == len(set(Draw))
+    assert min(Draw) > 0
