@@ -51,8 +51,8 @@ def draw_traits(config: WorldConfig, keys: Key, *, tastes: Float) -> Traits:
     click = config.click
     base = _log_odds_of_mean(click.rate, click.spread, click.activity_slope)
     return Traits(
-        key=keys,
-        person=keys,
+        key=keys.copy(),
+        person=keys.copy(),
         zone=_pick(config.clock.zone_shares, u[:, 2]).astype(np.int8),
         is_zone_known=u[:, 3] >= config.clock.unknown_zone_share,
         chronotype=_chronotype(config.hours.chronotype_sd_h * z[:, 1], u[:, 4]),

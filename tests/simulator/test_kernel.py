@@ -110,6 +110,19 @@ def test_a_new_life_in_an_old_row_is_a_life_like_any_other(begin: Begin) -> None
     _same(population.state.take(stayed), fresh.state, stayed)
 
 
+def test_a_new_life_keeps_who_it_is_apart_from_what_befalls_it(begin: Begin) -> None:
+    """Neither the caller's keys nor the row's other key change with a row that is put over it."""
+    keys = life_keys(1, np.arange(4))
+    population = Population.begin(begin("tiny", 1).ground, keys, hours=24)
+    other = population.futures(np.array([9]))
+    population.traits.put(np.array([2]), other.traits.take(np.array([2])))
+    assert np.array_equal(keys, life_keys(1, np.arange(4)))
+    assert np.array_equal(population.traits.person, keys)
+    assert population.traits.key[2] == other.traits.key[2]
+    population.renew(np.array([0]), life_keys(5, np.array([0])))
+    assert np.array_equal(keys, life_keys(1, np.arange(4)))
+
+
 def test_slates_change_by_the_step_and_differ_between_users(begin: Begin) -> None:
     """Distinct items each; the same question has the same answer."""
     population = begin("ecommerce", 500)
