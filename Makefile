@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LEARNERS := $(VENV)/.installed-learners
 WORKERS ?= 2
 # One BLAS thread a process: two busy processes on two cores slow each other down otherwise.
 export OMP_NUM_THREADS ?= 1
@@ -17,7 +18,7 @@ run: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --durations=10
 
-test-slow: $(STAMP)
+test-slow: $(LEARNERS)
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow --durations=20
 
 lint: $(STAMP)
@@ -43,6 +44,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
+
+# RLlib and Stable-Baselines3, which only slow tests of the simulator's faces train.
+$(LEARNERS): $(STAMP)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,rllib,sb3]'
+	touch $(LEARNERS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -49,6 +49,14 @@ class Calendar:
         last = self.local.shape[1] - 1
         return np.asarray(self.local[zone, np.minimum(hour, last)], np.int64)
 
+    def server_hour_of_week(
+        self, zone: NDArray[np.int8], is_zone_known: NDArray[np.bool_], hour: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Hour of the week as a server reckons it, (N,): local, or UTC where no zone is known."""
+        starts = self.start_ms // HOUR_MS + 24 * _EPOCH_WEEKDAY
+        utc = (starts + hour) % HOURS_A_WEEK
+        return np.where(is_zone_known, self.hour_of_week(zone, hour), utc)
+
     def activity_ahead(
         self, chronotype: NDArray[np.int16], hour_of_week: NDArray[np.int64], *, hours: int
     ) -> Float:

@@ -129,3 +129,12 @@ def test_weekdays_differ_by_the_stated_share() -> None:
     calendar = _calendar(SPRING, "UTC", weekday_spread=0.08, weekend_shift_h=0.0)
     days = calendar.activity[0, :HOURS_A_WEEK].reshape(7, 24).mean(axis=1)
     assert np.allclose(days, 1.0 + 0.08 * np.sin(2.0 * np.pi * np.arange(7) / 7), atol=1e-12)
+
+
+def test_a_server_without_a_zone_reckons_in_utc() -> None:
+    """Local hours of the week where the zone is known, each row on its own clock."""
+    calendar = _calendar(SPRING, "America/New_York", "Asia/Kolkata")
+    zone, hour = np.array([0, 0, 1, 1], np.int8), np.array([0, 30, 30, 7 * 24 + 5])
+    is_known = np.array([False, True, False, False])
+    seen = calendar.server_hour_of_week(zone, is_known, hour)
+    assert seen.tolist() == [0, 25, 30, 5]

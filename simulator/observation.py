@@ -1,0 +1,268 @@
+"""What a policy sees: one flat row of finite numbers in [−1, 1] for each user, with named columns.
+
+A population at the start of a step and what a server has heard of it enter; a fresh (N, C) float32
+array leaves. ``history`` is what a server knows, ``full`` adds what no server could, ``minimal`` is
+the hour and the segment. Columns come in blocks, each a few array operations over all rows; counts
+and lags are on a logarithmic scale, because their first units matter most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.errors import BadInputError
+from simulator import response
+from simulator.calendar import HOURS_A_WEEK
+from simulator.kernel import Ground, Population
+from simulator.known import N_WINDOWS, Known
+from simulator.state import State
+
+__all__ = ["Observe", "Observer", "observer_of"]
+
+Observe = Literal["full", "history", "minimal"]
+Float = NDArray[np.float32]
+Fill = Callable[[Population, Known, Float], None]
+
+_LAG_H = 24.0 * 30  # lags, counts and rates that reach 1
+_MANY = 100.0
+_MANY_SESSIONS_A_DAY = 10.0
+_CHUNK = 1024  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Columns that are filled together."""
+
+    names: tuple[str, ...]
+    fill: Fill  # writes its columns of all rows, (N, len(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """A choice of blocks; called once a step.
+
+    Parameters
+    ----------
+    blocks : tuple of Block
+        In column order.
+    """
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each column."""
+        return tuple(name for block in self.blocks for name in block.names)
+
+    def __call__(self, population: Population, known: Known) -> Float:
+        """Observe all rows, (N, C), in an array of its own."""
+        seen = np.empty((population.n_users, len(self.names)), np.float32)
+        at = 0
+        for block in self.blocks:
+            block.fill(population, known, seen[:, at : at + len(block.names)])
+            at += len(block.names)
+        return np.clip(seen, -1.0, 1.0, out=seen)
+
+
+def observer_of(ground: Ground, *, observe: Observe) -> Observer:
+    """Choose the columns of a configuration.
+
+    Parameters
+    ----------
+    ground : Ground
+        Shared tables of the population.
+    observe : {"full", "history", "minimal"}
+        How much is seen.
+    """
+    if observe not in get_args(Observe):
+        raise BadInputError(
+            f"expected observe to be one of {', '.join(get_args(Observe))}, got {observe!r}"
+        )
+    if observe == "minimal":
+        blocks = [_hour(has_week=False), _segment(ground)]
+    else:
+        is_full = observe == "full"
+        blocks = [_hour(has_week=True), _history(ground), _windows()]
+        blocks += [_hidden(ground)] * is_full
+        blocks.append(_candidates(ground, has_taste=is_full))
+    if ground.config.click.wanted_gain:
+        blocks.append(_wanted(ground))
+    return Observer(tuple(blocks))
+
+
+def _waves(period_h: float, harmonics: int) -> Float:
+    """Sine and cosine of each harmonic at every hour of the week, (168, 2 · harmonics)."""
+    angle = 2.0 * np.pi * (np.arange(HOURS_A_WEEK) + 0.5) / period_h
+    waves = [wave(h * angle) for h in range(1, harmonics + 1) for wave in (np.sin, np.cos)]
+    return np.stack(waves, axis=1).astype(np.float32)
+
+
+def _hour(*, has_week: bool) -> Block:
+    """The hour as the server reckons it; with the week and whether a zone is known, if asked."""
+    table = _waves(24.0, 2)
+    names: tuple[str, ...] = ("hour_sin", "hour_cos", "half_day_sin", "half_day_cos")
+    if has_week:
+        table = np.concatenate([table, _waves(float(HOURS_A_WEEK), 1)], axis=1)
+        names = (*names, "week_sin", "week_cos", "is_zone_known")
+    n_waves = table.shape[1]
+
+    def fill(population: Population, known: Known, out: Float) -> None:
+        calendar, traits = population.ground.calendar, population.traits
+        now = calendar.server_hour_of_week(traits.zone, traits.is_zone_known, population.state.hour)
+        out[:, :n_waves] = table.take(now, axis=0)
+        if has_week:
+            out[:, n_waves] = traits.is_zone_known
+
+    return Block(names, fill)
+
+
+def _segment(ground: Ground) -> Block:
+    n = ground.config.taste.segments
+
+    def fill(population: Population, known: Known, out: Float) -> None:
+        out[:] = 0.0
+        out[np.arange(len(out)), population.traits.segment] = 1.0
+
+    return Block(tuple(f"segment_{g}" for g in range(n)), fill)
+
+
+def _history(ground: Ground) -> Block:
+    horizon_h = 24.0 * ground.config.clock.horizon_days
+    names = (
+        "age",
+        "since_send",
+        "since_click",
+        "since_session",
+        "sends_in_week",
+        "sends",
+        "clicks",
+        "orders",
+        "sessions_per_day",
+    )
+
+    def fill(population: Population, known: Known, out: Float) -> None:
+        state = population.state
+        out[:, 0] = 2.0 * state.hour / horizon_h - 1.0
+        for column, last_h in enumerate((state.send_h, known.click_h, known.session_h)):
+            out[:, 1 + column] = _scaled(state.hour - last_h, _LAG_H)
+        in_week = state.sent_by_day.sum(axis=1, dtype=np.int32)
+        counts = (in_week, state.n_sends, known.n_clicks, known.n_orders)
+        for column, count in enumerate(counts):
+            out[:, 4 + column] = _scaled(count, _MANY)
+        out[:, 8] = _scaled(known.sessions_per_day, _MANY_SESSIONS_A_DAY)
+
+    return Block(names, fill)
+
+
+def _scaled(quantity: NDArray[np.number], top: float) -> Float:
+    """−1 at zero, 1 at ``top``, logarithmic between them."""
+    # In single precision log(1 + x) is several times as fast as log1p, and exact enough to look at.
+    log = np.log(np.asarray(quantity, np.float32) + np.float32(1.0))
+    return np.asarray(log * np.float32(2.0 / np.log1p(top)) - np.float32(1.0))
+
+
+def _windows() -> Block:
+    width = 24 // N_WINDOWS
+
+    def fill(population: Population, known: Known, out: Float) -> None:
+        out[:] = known.window_share
+
+    return Block(tuple(f"active_{w * width}_{(w + 1) * width}h" for w in range(N_WINDOWS)), fill)
+
+
+def _candidates(ground: Ground, *, has_taste: bool) -> Block:
+    """Of each candidate: what the server knows of it, alone and beside the user.
+
+    Rows are taken in chunks that fit in the cache, with one place for their items' features, so
+    that no step asks the system for memory of the size of the whole table.
+    """
+    catalogue, k = ground.catalogue, ground.config.clock.n_candidates
+    features, lifetime_h = catalogue.features, catalogue.lifetime_h
+    scale = np.float32(1.0 / (3.0 * np.sqrt(features.shape[1])))  # 1 at three deviations
+    log = np.log(catalogue.price)
+    price = ((log - log.mean()) / (3.0 * max(float(log.std()), 1e-9))).astype(np.float32)
+    of_items = np.empty((_CHUNK, k, features.shape[1]), np.float32)
+    kinds = ["match", "appeal", "price", "since_sent"]
+    kinds += ["left"] * bool(lifetime_h) + ["taste"] * has_taste
+
+    def fill(population: Population, known: Known, out: Float) -> None:
+        offer, traits, state = population.offer(), population.traits, population.state
+        for start in range(0, len(out), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            items, to = offer.items[rows], out[rows]
+            looks = np.take(features, items, axis=0, out=of_items[: len(items)], mode="clip")
+            to[:, :k] = _fit(known.profile[rows], looks) * scale
+            to[:, k : 2 * k] = catalogue.appeal_of(items, state.hour[rows])
+            to[:, 2 * k : 3 * k] = price.take(items)
+            _since_sent(state, rows, items, to[:, 3 * k : 4 * k])
+            if lifetime_h:
+                left = np.minimum(offer.hours_left[rows] / lifetime_h, 1.0)
+                to[:, 4 * k : 5 * k] = 2.0 * left - 1.0
+            if has_taste:
+                to[:, -k:] = _fit(traits.taste[rows] + state.drift[rows], looks) * scale
+
+    return Block(tuple(f"{kind}_{position}" for kind in kinds for position in range(k)), fill)
+
+
+def _fit(taste: Float, looks: Float) -> Float:
+    """A taste on each candidate's features, (n, K).
+
+    einsum, not a matrix product: its sums do not depend on how many rows there are.
+    """
+    return np.asarray(np.einsum("nd,nkd->nk", taste, looks))
+
+
+def _since_sent(state: State, rows: slice, items: NDArray[np.int32], out: Float) -> None:
+    """Hours since each candidate was last sent, of the last few items; 1 where it was not."""
+    out[:] = 1.0
+    for place in range(state.recent_item.shape[1]):
+        # Flat positions: on two axes numpy takes several times as long to find them.
+        at = np.flatnonzero(items == state.recent_item[rows, place, None])
+        row, position = at // items.shape[1], at % items.shape[1]
+        since_h = state.hour[rows][row] - state.recent_h[rows, place][row]
+        out[row, position] = _scaled(since_h, _LAG_H)
+
+
+def _hidden(ground: Ground) -> Block:
+    names = (
+        "fatigue",
+        "habit",
+        "excitation",
+        "receptivity",
+        "activity",
+        "click_base",
+        "streak",
+        "debt",
+        "cannibalised",
+    )
+
+    def fill(population: Population, known: Known, out: Float) -> None:
+        traits, state = population.traits, population.state
+        for column, stock in enumerate((state.fatigue, state.habit, state.excitation)):
+            out[:, column] = _scaled(stock, _MANY)
+        out[:, 3] = population.slot_log_odds()[:, 0]
+        out[:, 4] = _scaled(24.0 * traits.sessions_per_h, _MANY_SESSIONS_A_DAY)
+        out[:, 5] = traits.click_base / 8.0
+        out[:, 6] = _scaled(state.streak_days, _MANY)
+        out[:, 7] = _scaled(state.debt, _MANY)
+        out[:, 8] = traits.cannibalised
+
+    return Block(names, fill)
+
+
+def _wanted(ground: Ground) -> Block:
+    """One-hot columns of the item that is wanted now, for the identity preset."""
+
+    def fill(population: Population, known: Known, out: Float) -> None:
+        wanted = response.wanted_item(
+            population.traits, population.state, n_items=ground.config.clock.n_candidates
+        )
+        out[:] = 0.0
+        out[np.arange(len(out)), wanted] = 1.0
+
+    return Block(tuple(f"wanted_{p}" for p in range(ground.config.clock.n_candidates)), fill)
