@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bandit.actions import ItemSet, Observation
 from simulator.known import CONTEXT_NAMES
+from simulator.response import wanted_item
 from simulator.world import World
 
 __all__ = ["ITEM_NAMES", "Slates"]
@@ -33,7 +34,11 @@ _REPEAT_H = 7.0 * 24.0
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Slates:
-    """Candidates of a simulated world; implements :class:`bandit.protocols.Candidates`."""
+    """Candidates of a simulated world; implements :class:`bandit.protocols.Candidates`.
+
+    A world in which one item is wanted now, and says so (``click.wanted_gain``), has one feature
+    more, last: whether it is that item.
+    """
 
     world: World
 
@@ -51,9 +56,18 @@ class Slates:
                 for name in ("sends_this_week", "sessions_per_day", "click_share")
             ),
         ]
+        if self.world.config.click.wanted_gain:
+            columns.append(self._is_wanted(items))
         return ItemSet(
             items=items.astype(np.int64), features=np.stack(columns, axis=2), source="slate"
         )
+
+    def _is_wanted(self, items: NDArray[np.int32]) -> Float:
+        population, rows = self.world.population, self.world.observed
+        wanted = wanted_item(
+            population.traits.take(rows), population.state.take(rows), n_items=items.shape[1]
+        )
+        return np.asarray(wanted[:, None] == np.arange(items.shape[1]), np.float64)
 
     def _match(self, items: NDArray[np.int32]) -> Float:
         """Fit of items to what was looked at, about [−1, 1]."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bandit.decide import Decisions
+from bandit.outcomes import UPLIFT
 from bandit.protocols import Candidates
 from simulator.offers import ITEM_NAMES, Slates
 from simulator.world import World
@@ -59,3 +60,19 @@ def test_what_is_new_is_what_was_born_last(make_world: Make) -> None:
         is_new = Slates(world=world)(seen).features[:, :, ITEM_NAMES.index("is_new")]
         assert is_new.min() >= low
         assert is_new.max() <= 1.0
+
+
+def test_a_world_that_says_what_is_wanted_says_it_of_one_item_and_means_it(
+    make_world: Make,
+) -> None:
+    """The last feature marks the item whose true worth is largest; other worlds have no such."""
+    world = make_world("identity", 40, 3)
+    seen = world.observe()
+    assert seen is not None
+    items = Slates(world=world)(seen)
+    is_wanted = items.features[:, :, -1]
+    assert items.features.shape[2] == len(ITEM_NAMES) + 1
+    assert (is_wanted.sum(axis=1) == 1.0).all()
+    _, uplift = world.expected()
+    worth = uplift[:, 1:] @ UPLIFT.weights
+    np.testing.assert_array_equal(worth.argmax(axis=1), is_wanted.argmax(axis=1))

@@ -102,3 +102,18 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert words in said
     assert said.count("\n") == 1
     assert not runs.exists()
+
+
+def test_the_default_policy_solves_a_world_that_says_what_is_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Identity: the item that is wanted now is in the observation, at another place each day."""
+    arguments = ["--preset", "identity", "--users", "100", "--days", "10", "--seeds", "3"]
+    assert main(["simulate", *arguments, "--workers", "1", "--out", str(tmp_path)]) == 0
+    (folder,) = tmp_path.iterdir()
+    tables = json.loads((folder / "metrics.json").read_text())["simulation"]
+    row = next(row for row in tables["table"] if row["policy"] == "lints")
+    assert row["less_silence_lower"] > 0
+    assert row["less_best_static_lower"] > 0
+    assert row["gap_to_best_static_lower"] > 0
+    assert "lints" in capsys.readouterr().out
