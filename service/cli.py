@@ -128,6 +128,11 @@ def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     simulate.add_argument("--out", type=Path, default=Path("runs"), help="folder of runs (runs)")
     simulate.add_argument("--workers", help="processes (one a processor)", **whole)
+    simulate.add_argument(
+        "--trap",
+        action="store_true",
+        help="print one log under two schemes, in a world where clicks bring nobody",
+    )
     simulate.set_defaults(call=_simulate)
 
 
@@ -250,6 +255,8 @@ def _report(chosen: argparse.Namespace) -> int:
 
 
 def _simulate(chosen: argparse.Namespace) -> int:
+    if chosen.trap:
+        return _trap(chosen)
     from service.jobs.comparison import Comparison
     from service.jobs.entrants import entrants
     from service.jobs.simulate import simulate
@@ -265,6 +272,24 @@ def _simulate(chosen: argparse.Namespace) -> int:
         hours=chosen.hours,
     )
     simulate(asked, root=chosen.out, n_workers=chosen.workers)
+    return 0
+
+
+def _trap(chosen: argparse.Namespace) -> int:
+    from service.jobs.progress import Progress
+    from service.jobs.two_schemes import scheme_lines, two_schemes
+    from simulator.config import load
+
+    with Progress(chosen.days, "days") as progress:
+        table = two_schemes(
+            load("trap"),
+            n_users=chosen.users,
+            n_days=chosen.days,
+            seed=chosen.seed,
+            advance=progress.step,
+        )
+    for line in scheme_lines(table):
+        print(line)
     return 0
 
 

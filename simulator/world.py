@@ -7,7 +7,7 @@ are decided for at once, once a step; what a policy sees is what a server would 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bandit.actions import HOLD, Observation, SlotGrid, item_position, slot_position
 from bandit.decide import Decisions
-from bandit.errors import BadInputError, StateError
+from bandit.errors import BadInputError, StateError, expect_shape
 from bandit.events import Events
 from bandit.identity import Links
 from bandit.outcomes import UPLIFT, Outcomes, RewardScheme
@@ -28,7 +28,7 @@ from simulator.events import EventLog, events_of
 from simulator.kernel import Ground, Population, ground_of
 from simulator.known import Known, context_of, hear, slot_features_of, unknown
 from simulator.streams import life_keys
-from simulator.truth import means_of
+from simulator.truth import Means, means_of
 from simulator.worth import Worth
 
 __all__ = ["World"]
@@ -214,17 +214,30 @@ class World:
         Actions stand in the order of :meth:`slates`. A send to somebody who cannot be reached
         costs and does nothing.
         """
-        if self._before is None:
-            if self.is_over:
-                raise StateError("expected a world that goes on, got one that is over")
-            self._before = self._observed_population()
-        before = self._before
-        base, uplift = [], []
-        for first in range(0, before.n_users, _CHUNK):
-            # In parts: all quantities of all actions would be eight times as large as the answer.
-            means = means_of(_take(before, np.arange(first, min(first + _CHUNK, before.n_users))))
-            base.append(self._worth.components(means.base))
-            uplift.append(self._worth.components(means.uplift))
+        parts = [
+            (self._worth.components(means.base), self._worth.components(means.uplift))
+            for _, means in self._means()
+        ]
+        base, uplift = zip(*parts, strict=True)
+        return np.concatenate(base), np.concatenate(uplift)
+
+    def expected_of(self, action: Whole) -> tuple[Float, Float]:
+        """True base and uplift of one action a row, (N, R) each, in the memory of one action.
+
+        Parameters
+        ----------
+        action : ndarray of int, (N,)
+            Such as what was planned; 0 holds.
+        """
+        expect_shape("action", action, (len(self._rows),), "one action for each observed user")
+        parts = [
+            (
+                self._worth.components(means.base),
+                self._worth.components(means.uplift[np.arange(len(rows)), action[rows]]),
+            )
+            for rows, means in self._means()
+        ]
+        base, uplift = zip(*parts, strict=True)
         return np.concatenate(base), np.concatenate(uplift)
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
@@ -304,6 +317,20 @@ class World:
         if not self._by_device:
             return user
         return device_ids(told, user=user, n_devices=self.population.traits.n_devices[told.row])
+
+    def _means(self) -> Iterator[tuple[Whole, Means]]:
+        """Means of the rows last observed, some rows at a time.
+
+        All quantities of all actions of all rows would be many times as large as any answer.
+        """
+        if self._before is None:
+            if self.is_over:
+                raise StateError("expected a world that goes on, got one that is over")
+            self._before = self._observed_population()
+        n_rows = self._before.n_users
+        for first in range(0, n_rows, _CHUNK):
+            rows = np.arange(first, min(first + _CHUNK, n_rows))
+            yield rows, means_of(_take(self._before, rows))
 
     def _observed_population(self) -> Population:
         return _take(self.population, self._rows)

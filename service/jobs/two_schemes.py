@@ -31,7 +31,7 @@ from simulator.known import CONTEXT_NAMES, SLOT_NAMES
 from simulator.offers import ITEM_NAMES, Slates
 from simulator.world import World
 
-__all__ = ["BEHAVIOUR", "two_schemes"]
+__all__ = ["BEHAVIOUR", "scheme_lines", "two_schemes"]
 
 Float = NDArray[np.float64]
 
@@ -116,6 +116,19 @@ def two_schemes(
     return pa.Table.from_pylist(rows)
 
 
+def scheme_lines(table: pa.Table) -> list[str]:
+    """The table as text, a line a scheme."""
+    head = f"{'a send less a hold, under':<34}{'difference':>12}{'95 % interval':>20}{'truth':>10}"
+    return [
+        head,
+        *(
+            f"{row['scheme']:<34}{row['difference']:>12.4f}"
+            f"{'[{:.4f}, {:.4f}]'.format(row['low'], row['high']):>20}{row['truth']:>10.4f}"
+            for row in table.to_pylist()
+        ),
+    ]
+
+
 class _Joins:
     """Joiners of several schemes that hear the same; the loop sees the first."""
 
@@ -165,9 +178,8 @@ def _loop(world: World, joins: _Joins, *, seed: int) -> Loop:
 
 def _truth_of_sends(world: World, decisions: Decisions) -> Float:
     """True uplift of what was sent, in the components of ``_ALL``, (M, R)."""
-    _, uplift = world.expected()
-    sent = np.flatnonzero(decisions.is_send)
-    return np.asarray(uplift[sent, decisions.planned[sent]])
+    _, uplift = world.expected_of(decisions.planned)
+    return np.asarray(uplift[decisions.is_send])
 
 
 def _row(name: str, joins: _Joins, truth: Float, *, now_ms: int) -> dict[str, object]:

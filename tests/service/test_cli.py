@@ -212,3 +212,14 @@ def test_wrong_options_are_named(
         assert says in said.err
         assert (said.out, said.err.count("\n")) == ("", 1)
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_trap_prints_one_log_under_two_schemes(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line a scheme, and no run folder."""
+    assert main(["simulate", "--trap", "--users", "40", "--days", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines[1:]] == [
+        "uplift",
+        "uplift less the cost of sending",
+        "engagement",
+    ]

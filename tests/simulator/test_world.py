@@ -179,6 +179,12 @@ def test_truth_is_of_the_rows_last_observed_before_and_after_the_step(
     assert base.shape == (40, len(UPLIFT))
     assert uplift.shape == (40, 1 + 20 * 24, len(UPLIFT))
     assert not uplift[:, HOLD].any()
+    action = np.arange(40) % 481
+    one_base, one = world.expected_of(action)
+    np.testing.assert_array_equal(one_base, base)
+    np.testing.assert_array_equal(one, uplift[np.arange(40), action])
+    with pytest.raises(BadInputError, match="one action for each observed user"):
+        world.expected_of(action[:3])
     choose(world, 30)
     after = world.expected()
     np.testing.assert_array_equal(after[0], base)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bandit.errors import BadInputError
-from service.jobs.two_schemes import two_schemes
+from service.jobs.two_schemes import scheme_lines, two_schemes
 from simulator.config import load
 
 
@@ -25,6 +25,10 @@ def test_in_the_trap_uplift_is_zero_and_engagement_is_not() -> None:
     assert engagement["low"] < engagement["truth"] < engagement["high"]
     assert behaviour["high"] < engagement["difference"]  # narrow enough to tell them apart
     assert len(days) == 10
+    lines = scheme_lines(table)
+    assert len(lines) == 4
+    assert len({len(line) for line in lines}) == 1
+    assert f"{engagement['difference']:.4f}" in lines[3]
     assert table.num_rows == 3
 
 
