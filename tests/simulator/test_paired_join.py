@@ -176,6 +176,7 @@ def test_pairs_differ_by_the_uplift_times_the_share_inside_the_interval(
     _check_pairs(ground, action, hours=24, choose=choose)
 
 
+@pytest.mark.slow
 def test_so_they_do_where_an_hour_is_decided(choose: Choose, ground: Ground) -> None:
     _check_pairs(ground, 2, hours=1, choose=choose, n_users=2000)
 
