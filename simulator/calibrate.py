@@ -34,6 +34,7 @@ _Z = 1.959963984540054  # a standard normal's 97.5 % point
 _LONGEST = 2.5  # steps of a parameter that one turn of Newton's method may move it by
 _NEAR = 0.2  # of a signal's error: nearer than that need no signal come
 _SHORTEST = 1e-2  # squared length of a move, in steps, that still says something about slopes
+_BLIND = 10.0  # times too vague: the signal does not feel the parameter
 _STIFFEST = 1e8  # condition number of the scaled system
 
 
@@ -326,6 +327,8 @@ def _identified(
         fit.why[some[worst].key] = (
             f"its standard error would be {errors[worst]:.2g} on the {some[worst].scale} scale, "
             f"{some[worst].widest:.2g} is the most"
+            if vague[worst] < _BLIND
+            else "this log's pushes and hours do not show it"
         )
         del kept[worst]
     raise BadInputError(

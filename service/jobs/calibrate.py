@@ -97,7 +97,7 @@ def parameter_lines(table: Sequence[Fitted]) -> Iterator[str]:
 
 
 def fidelity_lines(lines: Sequence[Line]) -> Iterator[str]:
-    """Moments, simulated against observed: the groups, then line by line without the long ones."""
+    """Moments, simulated against observed: the groups, then the lines of all but the long ones."""
     yield f"{'group':40s} {'lines':>5s} {'agree':>6s} {'differ':>6s} {'too few':>8s}   worst"
     for group in summaries(lines):
         yield (
@@ -108,7 +108,7 @@ def fidelity_lines(lines: Sequence[Line]) -> Iterator[str]:
     yield ""
     yield f"{'moment':58s} {'observed':>28s} {'simulated':>28s}   verdict"
     for line in lines:
-        if not line.group.endswith(_LONG):
+        if line.n > 0 and not line.group.endswith(_LONG):
             seen = f"{line.observed:.4g} [{line.observed_low:.4g}, {line.observed_high:.4g}]"
             made = f"{line.simulated:.4g} [{line.simulated_low:.4g}, {line.simulated_high:.4g}]"
             yield f"{f'{line.group}: {line.name}':58s} {seen:>28s} {made:>28s}   {line.verdict}"

@@ -1,8 +1,8 @@
 """One policy's walk through one simulated world: a cell of a comparison.
 
-A :class:`Cell` enters; sums by day leave, and where asked the decision log. The loop is the one
-loop of :mod:`bandit.loop`; the seed alone says who lives and by which chances, so that cells of one
-seed are paired: the same people, under common random numbers, sent other things.
+A :class:`Cell` enters; sums by day leave, and where asked the log of decisions and outcomes. The
+loop is the one loop of :mod:`bandit.loop`; the seed alone says who lives and by which chances, so
+that cells of one seed are paired: the same people, under common random numbers, sent other things.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bandit.floor import Floor
 from bandit.join import Joiner
 from bandit.log import LogWriter
 from bandit.loop import Loop
+from bandit.outcome_log import OutcomeWriter
 from bandit.outcomes import UPLIFT
 from policies.count_policy import CountPolicy
 from policies.shape import PolicyShape
@@ -64,7 +65,7 @@ class Cell:
     changes : mapping
         Sections of the world with keys to replace.
     is_logged : bool
-        Whether the decision log is kept.
+        Whether the decision log and what was heard are kept.
     """
 
     preset: str
@@ -163,6 +164,8 @@ def walk_cell(
     for _ in range(_REST_DAYS * 24 // cell.hours):
         world.rest()
     watched.arrived()
+    if cell.is_logged:
+        OutcomeWriter(folder / _LOG).append(watched.heard())
     return _result(cell, watched)
 
 

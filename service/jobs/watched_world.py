@@ -10,7 +10,7 @@ compared between worlds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bandit.actions import HOLD, Observation
 from bandit.decide import Decisions
 from bandit.metric_math import best_worth, policy_worth
-from bandit.outcomes import Kind, Outcomes
+from bandit.outcomes import Kind, Outcomes, no_outcomes
 from bandit.slots import DAY_MS
 from simulator.kernel import Population
 from simulator.truth import mean_reward
@@ -113,6 +113,12 @@ class Watched:
         outcomes = self.world.arrived()
         self._heard.append(outcomes)
         return outcomes
+
+    def heard(self) -> Outcomes:
+        """Everything the world has told so far, in the order of telling."""
+        told = [*self._heard, no_outcomes()]
+        names = (column.name for column in fields(Outcomes))
+        return Outcomes(**{n: np.concatenate([getattr(o, n) for o in told]) for n in names})
 
     def came(self) -> dict[str, Float]:
         """Outcomes of each kind that happened on each day, each counted once, (days,) each.

@@ -9,6 +9,8 @@ import pytest
 
 from bandit.errors import BadInputError
 from bandit.log import read_log
+from bandit.outcome_log import read_outcomes
+from bandit.outcomes import Kind
 from service.jobs.entrants import SILENCE, STATICS, Entrant
 from service.jobs.simulated_walk import Cell, config_of, floor_of, walk_cell
 
@@ -24,9 +26,12 @@ def test_a_cell_walks_to_the_end_and_logs_what_it_decided(tmp_path: Path) -> Non
     days = []
     result = walk_cell(cell(is_logged=True), tmp_path, advance=lambda: days.append(1))
     log = read_log(tmp_path / "log")
+    heard = read_outcomes(tmp_path / "log")
     assert len(days) == 3
     assert log.num_rows == sum(result["by_day"]["decisions"])
     assert set(log["policy"].to_pylist()) == {"lints"}
+    sessions = len(np.unique(heard.outcome_id[heard.kind == Kind.SESSION]))
+    assert sessions >= sum(result["by_day"]["sessions"]) > 0
     assert {len(values) for values in result["by_day"].values()} == {3}
     assert sum(result["sent_at"]) == sum(result["by_day"]["sends"])
 
