@@ -124,22 +124,27 @@ class Diary:
 def _draw_curves(axes: Any, pages: list[_Page], row: int) -> None:
     """Receptivity as a filled curve, fatigue as steps, pushes as lines."""
     if pages:
+        start, end = pages[0].hour[row], pages[-1].hour[row] + pages[-1].step_h
         at_h = np.concatenate([page.hour[row] + page.offsets_h for page in pages])
         gain = np.exp(np.concatenate([page.receptivity[row] for page in pages]))
-        axes.fill_between(at_h, gain, step="post", color="tab:green", alpha=0.25, lw=0)
-        beside = axes.twinx()
-        beside.step(
-            [page.hour[row] for page in pages],
-            [page.fatigue[row] for page in pages],
-            where="post",
-            color="tab:red",
+        # The last value once more, so that the last step has its width.
+        axes.fill_between(
+            np.append(at_h, end),
+            np.append(gain, gain[-1]),
+            step="post",
+            color="tab:green",
+            alpha=0.25,
+            lw=0,
         )
+        beside = axes.twinx()
+        fatigue = [page.fatigue[row] for page in pages]
+        hours = [page.hour[row] for page in pages]
+        beside.step([*hours, end], [*fatigue, fatigue[-1]], where="post", color="tab:red")
         beside.set_ylabel("fatigue", color="tab:red")
         beside.set_ylim(bottom=0.0)
         for page in pages:
             if np.isfinite(page.sent_h[row]):
                 axes.axvline(page.sent_h[row], color="tab:blue", lw=1.5)
-        start, end = pages[0].hour[row], pages[-1].hour[row] + pages[-1].step_h
         axes.set_xlim(start, max(end, start + _WEEK_H))
     axes.set_ylim(bottom=0.0)
     axes.set_ylabel("receptivity (odds)", color="tab:green")
