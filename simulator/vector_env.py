@@ -80,7 +80,7 @@ class PushVectorEnv(VectorEnv[Seen, NDArray[Any], NDArray[Any]]):
     >>> env = PushVectorEnv(3, clock="hourly", preset="tiny")
     >>> seen, info = env.reset(seed=1)
     >>> seen.shape, info["action_mask"].shape
-    ((3, 32), (3, 3))
+    ((3, 30), (3, 3))
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium reads it as the class's
