@@ -35,6 +35,7 @@ config = (
         num_envs_per_env_runner=8,
         gym_env_vectorize_mode="vector_entry_point",
     )
+    .reporting(min_sample_timesteps_per_iteration=100, min_time_s_per_iteration=0)
     .debugging(seed=1)
 )
 if name == "PPO":
@@ -58,7 +59,7 @@ ray.shutdown()
 
 
 @pytest.mark.parametrize("face", ["PushDaily-v0", "PushHourly-v0"])
-@pytest.mark.parametrize(("name", "n_rounds", "n_steps"), [("PPO", 3, 512), ("DQN", 20, 200)])
+@pytest.mark.parametrize(("name", "n_rounds", "n_steps"), [("PPO", 3, 512), ("DQN", 3, 200)])
 def test_the_learners_of_rllib_train(face: str, name: str, n_rounds: int, n_steps: int) -> None:
     """Through the native vector environment, with no warning from our files."""
     done = subprocess.run(
