@@ -264,6 +264,31 @@ def test_who_does_not_answer_at_once_waits_for_the_end_of_the_night(begin: Begin
     assert morning.mean() > 0.1
 
 
+def test_who_answers_at_once_is_awake_even_at_night(begin: Begin) -> None:
+    """Of pushes at two, the fast ones are answered within the hour and all others after six."""
+    config, delay = _delays(begin, local_h=2)
+    at_once = (delay < 60.0).mean()
+    share = config.delivery.delay_shares[0] * NormalDist().cdf(np.log(60.0 / 2.5) / 1.3)
+    assert abs(at_once - share) < 4.0 * np.sqrt(share * (1.0 - share) / len(delay))
+    between = (delay >= 60.0) & (delay < 240.0)
+    assert between.mean() < 0.01
+
+
+def test_uninstalling_has_a_hazard_of_its_own_share(begin: Begin) -> None:
+    """1 − e^(−.5 h) at a hazard of one, by hand: not half of the chance of opting out."""
+    often = load(
+        "ecommerce",
+        opt_out={"hazard": 1.0, "uninstall_share": 0.5, "frailty_shape": 0.0},
+        delivery={"success": 1.0},
+    )
+    population = begin(often, N_DRAWS)
+    zero = np.zeros((N_DRAWS, 1))
+    answers = pushes.answer(often, population.traits, population.state, log_odds=zero, match=zero)
+    for flags, hazard in ((answers.has_opted_out, 1.0), (answers.has_uninstalled, 0.5)):
+        chance = -np.expm1(-hazard)
+        assert abs(flags.mean() - chance) < 4.0 * np.sqrt(chance * (1.0 - chance) / N_DRAWS)
+
+
 def test_a_users_draws_are_the_same_whatever_is_sent(begin: Begin) -> None:
     """Delivery does not depend on the item, nor does availability: outcomes are comonotone."""
     answers = _columns(begin, np.array([-3.0, 3.0]), np.array([-1.0, 1.0]))
