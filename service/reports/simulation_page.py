@@ -201,6 +201,10 @@ def _truth(tables: Tables) -> str:
             ),
             table(tables["table"], _TRUTH, strong=asked(tables)),
             *(note(f"{name}: {METRICS[name].meaning}.") for name in _ORACLES),
+            note(
+                "The one best action for everybody: the popular item at one local hour, every "
+                "day, or silence; the hour is the best for these very rows."
+            ),
         ],
     )
 
