@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2090  # ten years of horizon fit before 2100
+_UNTAGGED = ("assumed", "")
 _FOLDER = Path(__file__).parent / "presets"
 PRESETS: tuple[str, ...] = ("ecommerce", "news", "social", "education", "tiny", "identity", "trap")
 
@@ -145,16 +146,15 @@ def evidence_of(preset: str | Path) -> tuple[Evidence, ...]:
     found = []
     for section, table in _resolved(preset).items():
         if isinstance(table, Mapping):
-            for key, cell in table.items():
-                tag, source = (
-                    (cell[1], cell[2] if len(cell) > 2 else "")
-                    if _is_sourced(cell)
-                    else ("assumed", "")
-                )
-                found.append(
-                    Evidence(key=f"{section}.{key}", value=_value(cell), tag=tag, source=source)
-                )
+            found += [_evidence(f"{section}.{key}", cell) for key, cell in table.items()]
+        elif section != "name":
+            found.append(_evidence(section, table))
     return tuple(found)
+
+
+def _evidence(key: str, cell: Any) -> Evidence:
+    tag, source = (cell[1], cell[2] if len(cell) > 2 else "") if _is_sourced(cell) else _UNTAGGED
+    return Evidence(key=key, value=_value(cell), tag=tag, source=source)
 
 
 def _resolved(preset: str | Path) -> dict[str, Any]:

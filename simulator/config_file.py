@@ -33,16 +33,20 @@ def toml_of(
         First lines.
     """
     lines = [*(f"# {comment}" for comment in comments), f"name = {json.dumps(config.name)}"]
-    lines.append(f"reward_window_h = {_value(config.reward_window_h)}")
+    lines.append(_line("reward_window_h", config.reward_window_h, "reward_window_h", evidence))
     for section, table in config.to_dict().items():
         if not isinstance(table, Mapping):
             continue
         lines += ["", f"[{section}]"]
         for name, value in table.items():
-            tag, source = evidence.get(f"{section}.{name}", ("assumed", ""))
-            said = ", ".join([_value(value), json.dumps(tag), json.dumps(source)])
-            lines.append(f"{name} = [{said}]")
+            lines.append(_line(name, value, f"{section}.{name}", evidence))
     return "\n".join(lines) + "\n"
+
+
+def _line(name: str, value: Any, key: str, evidence: Mapping[str, tuple[str, str]]) -> str:
+    """A constant with its tag and source."""
+    tag, source = evidence.get(key, ("assumed", ""))
+    return f"{name} = [{_value(value)}, {json.dumps(tag)}, {json.dumps(source)}]"
 
 
 def _value(value: Any) -> str:

@@ -60,6 +60,7 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "click.template_half_life_days": _DAYS,
         "click.item_penalty": (0.0, 0.99),
         "click.item_half_life_days": _DAYS,
+        "click.actor_penalty": (0.0, 0.99),
         "click.tie_gain": (0.0, 20.0),
         "click.streak_gain": _ANY,
         "click.wanted_gain": _ANY,

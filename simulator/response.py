@@ -79,7 +79,9 @@ def item_log_odds(
     if click.template_penalty:
         z += _template_recovery(config, state, items, catalogue=catalogue)
     if click.item_penalty:
-        _add_item_recovery(z, config, state, items)
+        _add_item_recovery(z, config, state, items, catalogue=catalogue)
+    if click.actor_penalty:
+        _add_actor_recovery(z, config, state, items, catalogue=catalogue)
     _add_after_purchase(z, config, state, items, catalogue=catalogue)
     if click.tie_gain:
         z += (click.tie_gain * _tie(traits, catalogue.category[items])).astype(np.float32)
@@ -192,12 +194,33 @@ def _template_recovery(
     return np.asarray(penalty.ravel().take(place), np.float32)
 
 
-def _add_item_recovery(z: Single, config: WorldConfig, state: State, items: Items) -> None:
+def _add_item_recovery(
+    z: Single, config: WorldConfig, state: State, items: Items, *, catalogue: Catalogue
+) -> None:
     """Add what the last sending of each item costs it, (N, J), in place; few pairs have any."""
     click = config.click
     table = _recovery(click.item_penalty, 24.0 * click.item_half_life_days)
     for place in range(state.recent_item.shape[1]):
         row, column = np.nonzero(items == state.recent_item[:, place, None])
+        age_h = state.hour[row] - state.recent_h[row, place]
+        if catalogue.lifetime_h:
+            # What has taken an expired item's place since then is new to everybody.
+            left_h = catalogue.hours_left(items[row, column][:, None], state.hour[row])[:, 0]
+            age_h = np.where(age_h > catalogue.lifetime_h - left_h, len(table), age_h)
+        z[row, column] += table[np.minimum(age_h, len(table) - 1)]
+
+
+def _add_actor_recovery(
+    z: Single, config: WorldConfig, state: State, items: Items, *, catalogue: Catalogue
+) -> None:
+    """Add what each of the last sends costs other items of its actor, (N, J), in place."""
+    click = config.click
+    table = _recovery(click.actor_penalty, 24.0 * click.item_half_life_days)
+    actors = catalogue.category[items]
+    for place in range(state.recent_item.shape[1]):
+        sent = state.recent_item[:, place]
+        actor = np.where(sent >= 0, catalogue.category[sent], -1)
+        row, column = np.nonzero(actors == actor[:, None])
         age_h = state.hour[row] - state.recent_h[row, place]
         z[row, column] += table[np.minimum(age_h, len(table) - 1)]
 

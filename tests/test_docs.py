@@ -13,6 +13,8 @@ from bandit.log_schema import SCHEMA
 from bandit.metrics import metrics_table
 from policies.registry import policies
 from service.cli import main
+from simulator.config import PRESETS, load
+from simulator.realism import BANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "ARCHITECTURE.md", "DECISIONS.md", "CHANGELOG.md")
@@ -116,6 +118,21 @@ def test_every_metric_is_explained_as_it_explains_itself() -> None:
         if "| `{metric}` | {meaning} | {unit} | {better} |".format(**row) not in page
     ]
     assert not missing
+
+
+def test_every_preset_of_the_simulator_is_documented() -> None:
+    """What it is and what its mechanism is; and it is there."""
+    page = text_of("ARCHITECTURE.md")
+    assert not [preset for preset in PRESETS if f"| `{preset}` |" not in page]
+    assert all(load(preset).name == preset for preset in PRESETS)
+
+
+def test_every_realism_test_is_documented_with_its_band() -> None:
+    """By its number."""
+    section = text_of("ARCHITECTURE.md").split("### Realism")[1]
+    numbers = {name.split()[0] for name in BANDS if not name.endswith("/wk")}
+    assert len(numbers) == 8
+    assert not [number for number in numbers if f"| {number} |" not in section]
 
 
 def test_every_policy_id_stands_in_the_readme() -> None:

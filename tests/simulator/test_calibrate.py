@@ -32,7 +32,7 @@ def fitted() -> dict[str, Calibration]:
 @pytest.fixture
 def fit(small_log: SmallLog, fitted: dict[str, Calibration]) -> Calibration:
     if not fitted:
-        settings = FitSettings(replicas=1, only=ONLY, turns=4)
+        settings = FitSettings(replicas=1, only=ONLY, turns=8)
         fitted["fit"] = calibrate(small_log(), start(), settings=settings)
     return fitted["fit"]
 

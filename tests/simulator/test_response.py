@@ -30,7 +30,7 @@ def test_a_fresh_users_log_odds_are_user_plus_match_plus_appeal(begin: Begin) ->
     catalogue = population.ground.catalogue
     by_hand = (
         population.traits.click_base[:, None]
-        + 0.33 * match
+        + 0.45 * match
         + catalogue.appeal_of(items, population.state.hour)
     )
     assert np.allclose(_log_odds(population), by_hand, atol=1e-5)
