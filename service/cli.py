@@ -18,6 +18,7 @@ from bandit.errors import OpportuneError
 
 __all__ = ["main"]
 
+_USERS = 10_000
 _MEMORY = (
     "expected about 3 GB of memory for a run, and its processes to be left alone (call again: "
     "finished steps are kept)"
@@ -119,7 +120,7 @@ def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         metavar="ID",
         help="policy to run, may be repeated (lints); silence and static pushes run beside it",
     )
-    simulate.add_argument("--users", default=10_000, help="how many people (10000)", **whole)
+    simulate.add_argument("--users", help="how many people (10000)", **whole)
     simulate.add_argument("--days", default=60, help="for how long (60)", **whole)
     simulate.add_argument("--seeds", default=20, help="how many times (20)", **whole)
     simulate.add_argument("--seed", default=1, help="first seed (1)", **whole)
@@ -132,6 +133,12 @@ def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "--trap",
         action="store_true",
         help="print one log under two schemes, in a world where clicks bring nobody",
+    )
+    simulate.add_argument(
+        "--check-realism",
+        action="store_true",
+        help="print eight figures of the world beside published bands; takes --preset, --seed and "
+        "--users (4000)",
     )
     simulate.set_defaults(call=_simulate)
 
@@ -255,6 +262,8 @@ def _report(chosen: argparse.Namespace) -> int:
 
 
 def _simulate(chosen: argparse.Namespace) -> int:
+    if chosen.check_realism:
+        return _check_realism(chosen)
     if chosen.trap:
         return _trap(chosen)
     from service.jobs.comparison import Comparison
@@ -265,7 +274,7 @@ def _simulate(chosen: argparse.Namespace) -> int:
     asked = Comparison(
         preset=chosen.preset,
         entrants=entrants(chosen.policy or ["lints"], scheme=SCHEME),
-        users=chosen.users,
+        users=_USERS if chosen.users is None else chosen.users,
         days=chosen.days,
         seeds=chosen.seeds,
         seed=chosen.seed,
@@ -273,6 +282,21 @@ def _simulate(chosen: argparse.Namespace) -> int:
     )
     simulate(asked, root=chosen.out, n_workers=chosen.workers)
     return 0
+
+
+def _check_realism(chosen: argparse.Namespace) -> int:
+    from simulator.config import PRESETS, load
+    from simulator.realism import check_realism
+
+    preset = chosen.preset if chosen.preset in PRESETS else Path(chosen.preset)
+    config = load(preset)
+    print("measuring: about two minutes for 4,000 users", file=sys.stderr)
+    table = check_realism(
+        config, seed=chosen.seed, n_users=4000 if chosen.users is None else chosen.users
+    )
+    for line in table.lines():
+        print(line)
+    return 0 if table.passes and table.weights_hold else 1
 
 
 def _trap(chosen: argparse.Namespace) -> int:
@@ -283,7 +307,7 @@ def _trap(chosen: argparse.Namespace) -> int:
     with Progress(chosen.days, "days") as progress:
         table = two_schemes(
             load("trap"),
-            n_users=chosen.users,
+            n_users=_USERS if chosen.users is None else chosen.users,
             n_days=chosen.days,
             seed=chosen.seed,
             advance=progress.step,

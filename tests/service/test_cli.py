@@ -11,6 +11,7 @@ import pytest
 
 from bandit.errors import BadInputError
 from service.cli import main
+from simulator.config import WorldConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -223,3 +224,28 @@ def test_the_trap_prints_one_log_under_two_schemes(capsys: pytest.CaptureFixture
         "uplift less the cost of sending",
         "engagement",
     ]
+
+
+def test_realism_is_printed_figure_by_figure_and_judged_by_the_exit_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred users are too few to pass or fail by: what counts is which table is printed."""
+    from simulator import realism
+
+    assert main(["simulate", "--check-realism", "--users", "5"]) == 2
+    assert "at least 100 users" in capsys.readouterr().err
+    asked = []
+
+    def measured(config: WorldConfig, *, seed: int, n_users: int) -> realism.RealismTable:
+        asked.append((config.name, seed, n_users))
+        check = realism.Check(
+            name="i", what="clicks", figure=0.5, error=0.1, low=0.0, high=0.4, how="by hand"
+        )
+        return realism.RealismTable(
+            preset=config.name, seed=seed, n_users=n_users, checks=(check,), weights=()
+        )
+
+    monkeypatch.setattr(realism, "check_realism", measured)
+    assert main(["simulate", "--check-realism", "--preset", "tiny", "--seed", "3"]) == 1
+    assert asked == [("tiny", 3, 4000)]
+    assert "FAIL" in capsys.readouterr().out
