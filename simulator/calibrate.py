@@ -348,10 +348,14 @@ def _noise(fit: _Fit, parameters: Sequence[Parameter], signals: dict[str, Cluste
 
 
 def _solved(slopes: Float, gap: Float, parameters: Sequence[Parameter]) -> Float:
+    """Newton's move; each group of parameters no further than its own slopes can be trusted."""
     move = np.linalg.lstsq(slopes, gap, rcond=None)[0]
-    longest = _LONGEST * np.array([p.step for p in parameters])
-    # One factor for all keeps the direction.
-    return np.asarray(move / max(1.0, float(np.max(np.abs(move) / longest))))
+    too_far = np.abs(move) / (_LONGEST * np.array([p.step for p in parameters]))
+    groups = np.array([p.moves for p in parameters])
+    for group in np.unique(groups):
+        # One factor for a group keeps its direction, and a wild one does not hold up the others.
+        move[groups == group] /= max(1.0, float(too_far[groups == group].max()))
+    return np.asarray(move)
 
 
 def _broyden(

@@ -29,6 +29,7 @@ _WEEK_H = 168
 _NIGHT_H, _EVENING_H = (0, 6), (16, 24)
 _MIDDLE_H = 17.0  # of a day of activity: a shape that shifts moves its sine about there
 _FREE_A_WEEK = 3
+_SPREAD_DAYS = 8  # without a push that each user is judged by
 _CAUSED_MS = 2 * HOUR_MS  # a push that makes a user leave does so within an hour
 
 
@@ -84,9 +85,13 @@ def signals_of(view: View, curve: Float) -> dict[str, Clustered]:
 
 def _organic(view: View) -> dict[str, Clustered]:
     rows, n_users = view.no_push, view.logged.plan.n_users
+    # As many steps of each user: how long who stays must not look like how active who is.
+    n_steps = round(_SPREAD_DAYS / rows.days)
+    rank = np.arange(len(rows.user)) - np.searchsorted(rows.user, rows.user)
+    is_early = rank < n_steps
     seen = np.bincount(rows.user, minlength=n_users)
-    sessions = np.bincount(rows.user, weights=rows.n_sessions, minlength=n_users)
-    is_seen = (seen > 0).astype(np.float64)
+    sessions = np.bincount(rows.user, weights=rows.n_sessions * is_early, minlength=n_users)
+    is_seen = (seen >= n_steps).astype(np.float64)
     level = np.log1p(sessions)
     first, second = (ratio_of_sums(level**power * is_seen, is_seen) for power in (1, 2))
     hour = rows.session_hour % 24
