@@ -18,10 +18,10 @@ from simulator import response
 from simulator.calendar import Calendar
 from simulator.catalogue import Catalogue
 from simulator.config import WorldConfig
-from simulator.happened import Happened
+from simulator.happened import Happened, concatenated
 from simulator.organic import order_delay_min, organic_values
 from simulator.state import State, Traits
-from simulator.streams import Draw, exponentials, normals, uniforms
+from simulator.streams import Draw, exponentials, normals, several, uniforms
 
 __all__ = ["Answers", "Sends", "answer", "click_delay_min", "order_values", "outcomes_of_pushes"]
 
@@ -30,6 +30,16 @@ Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _NIGHT_ENDS_H = 6
+_ANSWERS = (
+    Draw.DELIVERY,
+    Draw.AVAILABILITY,
+    Draw.RESPONSE,
+    Draw.CLICK_VISIT,
+    Draw.CLICK_ORDER,
+    Draw.DISPLACE,
+    Draw.OPT_OUT,
+    Draw.UNINSTALL,
+)
 _VISIT_LANE = 500  # keeps a push visit's order apart from those of organic sessions
 
 
@@ -41,6 +51,12 @@ class Sends:
     item: NDArray[np.int32]  # (M,)
     offset_h: Whole  # (M,) hours from the start of the step to the slot
     ref: Whole  # (M,) decision id
+
+    def take(self, at: Whole) -> Sends:
+        """Return some of the pushes."""
+        return Sends(
+            row=self.row[at], item=self.item[at], offset_h=self.offset_h[at], ref=self.ref[at]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +72,10 @@ class Answers:
     has_displaced: Flags
     has_opted_out: Flags
     has_uninstalled: Flags
+
+    def take(self, at: Whole) -> Answers:
+        """Return the answers to some of the pushes."""
+        return Answers(**{name: getattr(self, name)[at] for name in Answers.__slots__})
 
     @property
     def is_visit(self) -> Flags:
@@ -154,6 +174,52 @@ def outcomes_of_pushes(
         What was sent, and what came of it.
     """
     sent_min = np.asarray(60.0 * (state.hour + sends.offset_h), np.float64)
+    at_once = _told(
+        sends,
+        (
+            (Kind.DELIVERED, answers.is_delivered, sent_min),
+            (Kind.UNDELIVERED, ~answers.is_delivered, sent_min),
+            (Kind.DISPLAYED, answers.is_delivered, sent_min),
+        ),
+        value=np.ones(len(sent_min)),
+    )
+    # Few pushes are answered, and only those need times and values.
+    at = np.flatnonzero(
+        answers.is_clicked
+        | answers.is_view_through
+        | answers.is_dismissed
+        | answers.has_opted_out
+        | answers.has_uninstalled
+    )
+    return concatenated(
+        [
+            at_once,
+            _answered(
+                config,
+                traits.take(at),
+                state.take(at),
+                sends.take(at),
+                answers.take(at),
+                sent_min=sent_min[at],
+                calendar=calendar,
+                catalogue=catalogue,
+            ),
+        ]
+    )
+
+
+def _answered(
+    config: WorldConfig,
+    traits: Traits,
+    state: State,
+    sends: Sends,
+    answers: Answers,
+    *,
+    sent_min: Float,
+    calendar: Calendar,
+    catalogue: Catalogue,
+) -> Happened:
+    """Outcomes of pushes that somebody answered, all of them (M,)."""
     visit_min = sent_min + click_delay_min(config, traits, state, sent_min, calendar=calendar)
     price = catalogue.price[sends.item][:, None]
     wide = Answers(**{name: getattr(answers, name)[:, None] for name in Answers.__slots__})
@@ -161,25 +227,28 @@ def outcomes_of_pushes(
     lane = np.full(len(sends.row), _VISIT_LANE)
     order_min = visit_min + order_delay_min(config, traits.key, state.hour, lane=lane)
     leaves_min = sent_min + 60.0 * uniforms(traits.key, state.hour, Draw.OPT_OUT, lane=1)
-
-    # One row a kind, (9, M): flags, and when it happens.
-    told: tuple[tuple[Kind, Flags, Float], ...] = (
-        (Kind.DELIVERED, answers.is_delivered, sent_min),
-        (Kind.UNDELIVERED, ~answers.is_delivered, sent_min),
-        (Kind.DISPLAYED, answers.is_delivered, sent_min),
-        (Kind.CLICKED, answers.is_clicked, visit_min),
-        (Kind.DISMISSED, answers.is_dismissed, visit_min),
-        (Kind.SESSION, answers.is_visit, visit_min),
-        (Kind.CONVERTED, answers.has_ordered, order_min),
-        (Kind.UNSUBSCRIBED, answers.has_opted_out, leaves_min),
-        (Kind.UNINSTALLED, answers.has_uninstalled, leaves_min),
+    return _told(
+        sends,
+        (
+            (Kind.CLICKED, answers.is_clicked, visit_min),
+            (Kind.DISMISSED, answers.is_dismissed, visit_min),
+            (Kind.SESSION, answers.is_visit, visit_min),
+            (Kind.CONVERTED, answers.has_ordered, order_min),
+            (Kind.UNSUBSCRIBED, answers.has_opted_out, leaves_min),
+            (Kind.UNINSTALLED, answers.has_uninstalled, leaves_min),
+        ),
+        value=value,
     )
-    which, push = np.nonzero(np.stack([flags for _, flags, _ in told]))
-    kind = np.array([kind for kind, _, _ in told], np.uint8)[which]
+
+
+def _told(sends: Sends, kinds: tuple[tuple[Kind, Flags, Float], ...], *, value: Float) -> Happened:
+    """Outcomes of each kind where its flags say so, with their times."""
+    which, push = np.nonzero(np.stack([flags for _, flags, _ in kinds]))
+    kind = np.array([kind for kind, _, _ in kinds], np.uint8)[which]
     return Happened(
         row=sends.row[push],
         kind=kind,
-        at_min=np.stack([at_min for _, _, at_min in told])[which, push],
+        at_min=np.stack([at_min for _, _, at_min in kinds])[which, push],
         value=np.where(kind == Kind.CONVERTED, value[push], 1.0),
         ref=sends.ref[push],
         item=sends.item[push],
@@ -211,14 +280,5 @@ def click_delay_min(
 
 def _drawn(traits: Traits, state: State) -> dict[Draw, Float]:
     """One uniform a purpose for each user, (N, 1): the same whatever is sent."""
-    purposes = (
-        Draw.DELIVERY,
-        Draw.AVAILABILITY,
-        Draw.RESPONSE,
-        Draw.CLICK_VISIT,
-        Draw.CLICK_ORDER,
-        Draw.DISPLACE,
-        Draw.OPT_OUT,
-        Draw.UNINSTALL,
-    )
-    return {p: uniforms(traits.key, state.hour, p)[:, None] for p in purposes}
+    drawn = several(traits.key, state.hour, tuple((purpose, 0) for purpose in _ANSWERS))
+    return {purpose: u[:, None] for purpose, u in zip(_ANSWERS, drawn, strict=True)}

@@ -8,13 +8,15 @@ Source of the mixer: Steele, Lea and Flood (2014), SplitMix64 (:func:`bandit.dra
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandit.draws import mix64
 
-__all__ = ["Draw", "exponentials", "life_keys", "normals", "uniforms"]
+__all__ = ["Draw", "exponentials", "life_keys", "normals", "several", "uniforms"]
 
 Key = NDArray[np.uint64]
 Float = NDArray[np.float64]
@@ -24,6 +26,8 @@ _STREAM = np.uint64(0xD1342543DE82EF95)
 _LANE = np.uint64(0xA0761D6478BD642F)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
+_S11, _S27, _S29, _S30, _S31, _S33 = (np.uint64(n) for n in (11, 27, 29, 30, 31, 33))
+_ALL_BITS = 2**64 - 1
 _TO_UNIT = 2.0**-53
 _LEAST = 2.0**-54
 
@@ -76,7 +80,9 @@ def life_keys(seed: ArrayLike, user: ArrayLike, *, episode: ArrayLike = 0) -> Ke
         return mix64(key + np.asarray(episode).astype(np.uint64))
 
 
-def uniforms(key: Key, step: NDArray[np.int64], draw: Draw, *, lane: ArrayLike = 0) -> Float:
+def uniforms(
+    key: Key, step: NDArray[np.int64], draw: Draw, *, lane: int | NDArray[Any] = 0
+) -> Float:
     """Uniforms in [0, 1), one for each (key, step, lane); broadcast.
 
     Parameters
@@ -90,17 +96,46 @@ def uniforms(key: Key, step: NDArray[np.int64], draw: Draw, *, lane: ArrayLike =
     lane : int or array of int
         Tells several draws of one purpose and step apart.
     """
-    with np.errstate(over="ignore"):
-        # Streams and lanes are multiplied once, as scalars where they are scalars.
-        offset = np.uint64(draw) * _STREAM + np.asarray(lane).astype(np.uint64) * _LANE
-        bits = key + (step.astype(np.uint64) * _TIME + offset)
-        bits = (bits ^ (bits >> np.uint64(30))) * _FIRST
-        bits = (bits ^ (bits >> np.uint64(27))) * _SECOND
-        bits ^= bits >> np.uint64(31)
-        # A second round: one alone leaves keys that differ by a multiple of _TIME correlated.
-        bits = (bits ^ (bits >> np.uint64(33))) * _FIRST
-        bits ^= bits >> np.uint64(29)
-    return np.asarray((bits >> np.uint64(11)) * _TO_UNIT)
+    stream = int(draw) * int(_STREAM)
+    if isinstance(lane, int):
+        offset: Key = np.asarray((stream + lane * int(_LANE)) & _ALL_BITS, np.uint64)
+    else:
+        offset = np.asarray(lane).astype(np.uint64) * _LANE + np.uint64(stream & _ALL_BITS)
+    return _unit(key + (step.astype(np.uint64) * _TIME + offset))
+
+
+def several(key: Key, step: NDArray[np.int64], purposes: tuple[tuple[Draw, int], ...]) -> Float:
+    """Uniforms of P purposes at once, (P, N): those of :func:`uniforms`, in one pass.
+
+    Parameters
+    ----------
+    key, step : ndarray, (N,)
+        See :func:`uniforms`.
+    purposes : tuple of (Draw, lane)
+        What each row of the answer is for.
+    """
+    return _unit((key + step.astype(np.uint64) * _TIME) + _offsets(purposes)[:, None])
+
+
+@lru_cache(maxsize=64)
+def _offsets(purposes: tuple[tuple[Draw, int], ...]) -> Key:
+    offsets = [(int(d) * int(_STREAM) + lane * int(_LANE)) & _ALL_BITS for d, lane in purposes]
+    return np.array(offsets, np.uint64)
+
+
+def _unit(bits: Key) -> Float:
+    """Scramble in place, and scale to [0, 1)."""
+    bits ^= bits >> _S30
+    bits *= _FIRST
+    bits ^= bits >> _S27
+    bits *= _SECOND
+    bits ^= bits >> _S31
+    # A second round: one alone leaves keys that differ by a multiple of _TIME correlated.
+    bits ^= bits >> _S33
+    bits *= _FIRST
+    bits ^= bits >> _S29
+    bits >>= _S11
+    return np.asarray(bits * _TO_UNIT)
 
 
 def normals(key: Key, step: NDArray[np.int64], draw: Draw, *, n_lanes: int) -> Float:
