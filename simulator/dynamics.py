@@ -22,10 +22,7 @@ __all__ = ["advance"]
 Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-_PROFILE_RATE = 0.2
-_WINDOW_RATE = 0.05
 _MEAN_DAYS = 14.0
-_WINDOW_H = 4
 _N_DAYS = 7
 
 
@@ -46,15 +43,7 @@ def advance(
     ends_h = state.hour + hours
     _decay(config, state, hours=hours)
     _after_sends(config, state, sends, answers, catalogue=catalogue, hours=hours)
-    is_session = happened.kind == Kind.SESSION
-    _after_sessions(
-        config,
-        state,
-        happened.take(is_session),
-        hour_of_week=hour_of_week,
-        ends_h=ends_h,
-        catalogue=catalogue,
-    )
+    _after_sessions(config, state, happened.take(happened.kind == Kind.SESSION), ends_h=ends_h)
     _after_orders(
         state, happened.take(happened.kind == Kind.CONVERTED), ends_h=ends_h, catalogue=catalogue
     )
@@ -125,9 +114,7 @@ def _after_sessions(
     state: State,
     sessions: Happened,
     *,
-    hour_of_week: Whole,
     ends_h: Whole,
-    catalogue: Catalogue,
 ) -> None:
     row = sessions.row
     if not len(row):
@@ -138,28 +125,6 @@ def _after_sessions(
     np.add.at(state.sessions_per_day, row, 1.0 / _MEAN_DAYS)
     np.maximum.at(state.session_h, row, np.minimum(sessions.at_min / 60.0, ends_h[row]))
     state.has_session_today[row] = True
-    local = (hour_of_week[row] + (sessions.at_min / 60.0).astype(np.int64) - state.hour[row]) % 24
-    _look(state, row, sessions.item, window=local // _WINDOW_H, catalogue=catalogue)
-
-
-def _look(
-    state: State,
-    row: Whole,
-    item: NDArray[np.int32],
-    *,
-    window: Whole,
-    catalogue: Catalogue,
-) -> None:
-    """The server's running means; of several sessions of a user in a step, the last one counts."""
-    last = len(row) - 1 - np.unique(row[::-1], return_index=True)[1]
-    row, item, window = row[last], item[last], window[last]
-    state.window_share[row] *= np.float32(1.0 - _WINDOW_RATE)
-    state.window_share[row, window] += np.float32(_WINDOW_RATE)
-    seen = item >= 0
-    row, item = row[seen], item[seen]
-    state.profile[row] += np.float32(_PROFILE_RATE) * (
-        catalogue.features[item] - state.profile[row]
-    )
 
 
 def _after_orders(state: State, orders: Happened, *, ends_h: Whole, catalogue: Catalogue) -> None:

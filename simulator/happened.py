@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bandit.outcomes import Kind
 
-__all__ = ["Happened", "concatenated", "happened"]
+__all__ = ["Happened", "concatenated", "happened", "no_happened"]
 
 Whole = NDArray[np.int64]
 
@@ -70,6 +70,11 @@ def happened(
         item=np.broadcast_to(np.asarray(item, np.int32), m),
         is_caused=np.full(m, is_caused, np.bool_),
     )
+
+
+def no_happened() -> Happened:
+    """Nothing: no rows."""
+    return happened(Kind.DELIVERED, np.zeros(0, np.int64), at_min=np.zeros(0))
 
 
 def concatenated(parts: Sequence[Happened]) -> Happened:

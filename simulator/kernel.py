@@ -19,7 +19,7 @@ from simulator.calendar import Calendar, calendar_of
 from simulator.catalogue import Catalogue, catalogue_of
 from simulator.config import WorldConfig
 from simulator.dynamics import advance
-from simulator.happened import Happened, concatenated, happened
+from simulator.happened import Happened, concatenated, happened, no_happened
 from simulator.population import draw_drift, draw_traits, segment_tastes
 from simulator.state import State, Traits, newborn
 from simulator.streams import Draw, life_keys, uniforms
@@ -228,6 +228,8 @@ class Population:
 
     def _push(self, sends: pushes.Sends, offer: Offer) -> tuple[Happened, pushes.Answers]:
         config, ground, row = self.ground.config, self.ground, sends.row
+        if not len(row):  # most hours of the night: a third of a step's cost
+            return no_happened(), pushes.no_answers()
         traits, state, items = self.traits.take(row), self.state.take(row), sends.item[:, None]
         match = response.match_of(traits, state, items, catalogue=ground.catalogue)
         z = response.item_log_odds(

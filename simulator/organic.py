@@ -129,7 +129,10 @@ def draw_orders(
     row, key = sessions.row, traits.key[sessions.row]
     hour = state.hour[row]
     drawn = uniforms(key, hour, Draw.SESSION_ORDER, lane=sessions.lane)
+    visits = happened(Kind.SESSION, row, at_min=sessions.at_min, item=items)
     bought = np.flatnonzero(drawn < config.orders.per_session)
+    if not len(bought):
+        return visits
     rows, keys, hours = row[bought], key[bought], hour[bought]
     lane = sessions.lane[bought]
     at_min = sessions.at_min[bought] + order_delay_min(config, keys, hours, lane=lane)
@@ -143,7 +146,6 @@ def draw_orders(
         ref=ref,
         item=items[bought],
     )
-    visits = happened(Kind.SESSION, row, at_min=sessions.at_min, item=items)
     return concatenated([visits, orders])
 
 

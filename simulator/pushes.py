@@ -23,7 +23,15 @@ from simulator.organic import order_delay_min, organic_values
 from simulator.state import State, Traits
 from simulator.streams import Draw, exponentials, normals, several, uniforms
 
-__all__ = ["Answers", "Sends", "answer", "click_delay_min", "order_values", "outcomes_of_pushes"]
+__all__ = [
+    "Answers",
+    "Sends",
+    "answer",
+    "click_delay_min",
+    "no_answers",
+    "order_values",
+    "outcomes_of_pushes",
+]
 
 Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -81,6 +89,11 @@ class Answers:
     def is_visit(self) -> Flags:
         """True where a session came of it."""
         return np.asarray(self.is_click_visit | self.is_view_through)
+
+
+def no_answers() -> Answers:
+    """Return the answers to no pushes."""
+    return Answers(**dict.fromkeys(Answers.__slots__, np.zeros(0, np.bool_)))
 
 
 def answer(
@@ -191,6 +204,8 @@ def outcomes_of_pushes(
         | answers.has_opted_out
         | answers.has_uninstalled
     )
+    if not len(at):
+        return at_once
     return concatenated(
         [
             at_once,

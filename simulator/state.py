@@ -97,15 +97,13 @@ class State(Rows):
     debt: NDArray[np.int16]  # (N,) organic sessions that push visits have displaced
     streak_days: NDArray[np.int16]  # (N,) days in a row with a session
     has_session_today: NDArray[np.bool_]  # (N,)
-    sessions_per_day: NDArray[np.float64]  # (N,) the server's running mean
-    window_share: NDArray[np.float32]  # (N, 6) the server's running histogram of local hours
+    sessions_per_day: NDArray[np.float64]  # (N,) running mean of all sessions, organic and caused
     drift: NDArray[np.float32]  # (N, D) of taste
-    profile: NDArray[np.float32]  # (N, D) the server's running mean of what was looked at
 
 
 def newborn(traits: Traits, *, n_templates: int, drift: NDArray[np.float32]) -> State:
     """The state of N users at the start of their lives."""
-    n, d = traits.taste.shape
+    n = len(traits.key)
     never = np.full(n, float(NEVER_H))
     count = np.zeros(n, np.int32)
     return State(
@@ -133,7 +131,5 @@ def newborn(traits: Traits, *, n_templates: int, drift: NDArray[np.float32]) -> 
         streak_days=np.zeros(n, np.int16),
         has_session_today=np.zeros(n, np.bool_),
         sessions_per_day=np.zeros(n),
-        window_share=np.full((n, 6), 1 / 6, np.float32),
         drift=drift,
-        profile=np.zeros((n, d), np.float32),
     )

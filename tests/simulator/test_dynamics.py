@@ -285,19 +285,7 @@ def test_a_purchase_is_remembered_by_its_category_and_time(begin: Begin) -> None
     assert (population.state.bought_category[never] == -1).all()
 
 
-def test_the_servers_shares_of_hours_stay_shares(begin: Begin) -> None:
-    """Six windows that add up to one, moving towards when the user comes."""
-    config = load("ecommerce", activity={"sessions_per_day": 5.0})
-    population = begin(config, 300)
-    for _ in range(40):
-        _step(population)
-    share = population.state.window_share
-    assert np.allclose(share.sum(axis=1), 1.0, atol=1e-4)
-    assert share.min() > 0.0
-    assert np.abs(share - 1 / 6).max() > 0.1
-
-
-def test_the_servers_mean_of_sessions_finds_the_rate(begin: Begin) -> None:
+def test_the_running_mean_of_sessions_finds_the_rate(begin: Begin) -> None:
     """An exponential mean over a fortnight: within 5 % of the rate after ten weeks."""
     config = load(
         "ecommerce",
