@@ -36,8 +36,6 @@ __all__ = ["World"]
 Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-_EPOCH_WEEKDAY_H = 3 * 24  # 1970-01-01 was a Thursday; Monday is 0
-_WEEK_H = 168
 _CHUNK = 256
 
 
@@ -140,7 +138,9 @@ class World:
         self._rows, self._before = rows, None
         known, state = self.known.take(rows), self.population.state.take(rows)
         traits = self.population.traits
-        local = self._local_hour_of_week()[rows]
+        local = self.ground.calendar.server_hour_of_week(
+            traits.zone[rows], traits.is_zone_known[rows], state.hour
+        )
         zones = np.where(traits.is_zone_known, np.array(self.config.clock.zones)[traits.zone], "")
         return Observation(
             user=self.users[rows],
@@ -299,14 +299,17 @@ class World:
     def _learn(self, heard: Heard) -> None:
         """Let the server take note."""
         at_h = (heard.at_ms - self.ground.calendar.start_ms) / HOUR_MS
-        ago_h = np.floor(at_h).astype(np.int64) - self.hour
+        traits, row = self.population.traits, heard.row
+        local = self.ground.calendar.server_hour_of_week(
+            traits.zone[row], traits.is_zone_known[row], np.floor(at_h).astype(np.int64)
+        )
         features = self.ground.catalogue.features[heard.item]
         hear(
             self.known,
-            row=heard.row,
+            row=row,
             kind=heard.kind,
             at_h=at_h,
-            local_hour=(self._local_hour_of_week()[heard.row] + ago_h) % 24,
+            local_hour=local % 24,
             looked_at=np.where(heard.item[:, None] >= 0, features, np.float32(0.0)),
             hours=self.hours,
         )
@@ -368,14 +371,6 @@ class World:
         return SlotGrid(
             start_ms=np.broadcast_to(start_ms, shape), end_ms=np.broadcast_to(end_ms, shape)
         )
-
-    def _local_hour_of_week(self) -> Whole:
-        """Where the zone is known, the user's clock; else UTC, (U,)."""
-        utc = (self.now_ms // HOUR_MS + _EPOCH_WEEKDAY_H) % _WEEK_H
-        local = self.ground.calendar.hour_of_week(
-            self.population.traits.zone, self.population.state.hour
-        )
-        return np.where(self.population.traits.is_zone_known, local, utc)
 
 
 def _take(population: Population, rows: Whole) -> Population:
