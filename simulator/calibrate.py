@@ -4,9 +4,10 @@ A record of a log and a preset enter; a configuration and a table of parameters 
 leave. The log's own sends are carried out on simulated users under common random numbers, and
 Newton's method moves the parameters until every signal is what it is in the log: as many signals
 as parameters, so the fit is exact and its intervals come from the signals' errors by user
-clusters, the simulation's own included. What a log does not identify keeps the preset's value and
-is named. Reference: McFadden (1989), "A method of simulated moments"; Gourieroux, Monfort and
-Renault (1993), "Indirect inference".
+clusters, the simulation's own included. What moves click delays alone is fitted to these first,
+by likelihood (:mod:`simulator.click_delays`). What a log does not identify keeps the preset's
+value and is named. Reference: McFadden (1989), "A method of simulated moments"; Gourieroux,
+Monfort and Renault (1993), "Indirect inference".
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.errors import BadInputError
+from simulator.click_delays import DelayFit, click_delays_of, fitted_delays
 from simulator.clustered import Clustered
 from simulator.config import WorldConfig
 from simulator.limits import LIMITS
@@ -160,7 +162,12 @@ def calibrate(
         observed=signals_of(observed, curve),
         step_done=step_done,
     )
-    thetas, errors, turns, is_converged = _fitted(fit)
+    delays = _delays(fit, observed)
+    fit.base = moved(fit.base, delays.thetas)
+    fit.why |= delays.why
+    thetas, errors, turns, is_converged = _fitted(fit, is_enough=bool(delays.thetas))
+    is_converged &= delays.is_converged
+    thetas, errors = thetas | delays.thetas, errors | delays.errors
     made = moved(fit.base, thetas)
     return Calibration(
         config=made,
@@ -192,13 +199,34 @@ def seen(logged: Logged, settings: FitSettings) -> View:
 
 def n_simulations(settings: FitSettings) -> int:
     """About how many simulations a fit takes, for a progress bar."""
-    a_look = 1 + sum(parameter.moves != "own" for parameter in PARAMETERS)
+    a_look = 1 + sum(parameter.moves == "all" for parameter in PARAMETERS)
     return 2 * a_look + settings.turns + 2
 
 
-def _fitted(fit: _Fit) -> tuple[dict[Parameter, float], dict[Parameter, float], int, bool]:
-    """Newton's method; parameters, their standard errors, turns taken, whether it has converged."""
+def _delays(fit: _Fit, observed: View) -> DelayFit:
+    """Fit what moves click delays alone, where there are clicks enough."""
+    delays = click_delays_of(observed)
+    some = [
+        p for p in PARAMETERS if p.moves == "click delays" and _is_asked(fit, p, n=len(delays.user))
+    ]
+    return fitted_delays(fit.base, delays, some)
+
+
+def _fitted(
+    fit: _Fit, *, is_enough: bool
+) -> tuple[dict[Parameter, float], dict[Parameter, float], int, bool]:
+    """Newton's method; parameters, their standard errors, turns taken, whether it has converged.
+
+    A log that tells of nothing is refused, unless something else of it was fitted already.
+    """
     thetas = {p: p.to_scale(p.value(fit.base)) for p in _told_of(fit)}
+    if not thetas and is_enough:
+        return {}, {}, 0, True
+    if not thetas:
+        raise BadInputError(
+            "expected a log that tells of something, got too few events for every parameter: "
+            "give a longer log or one of more users"
+        )
     signals, turns, is_near = fit.signals(thetas), 0, False
     while True:
         slopes = _slopes(fit, thetas, signals)
@@ -252,23 +280,26 @@ def _told_of(fit: _Fit) -> list[Parameter]:
     """Parameters whose signal is there and rests on enough."""
     kept = []
     for parameter in PARAMETERS:
+        if parameter.moves == "click delays":
+            continue
         told = fit.observed[parameter.key]
-        if fit.settings.only and parameter.key not in fit.settings.only:
-            fit.why[parameter.key] = "was not asked for"
-        elif told.n < parameter.least_events or not np.isfinite(told.value) or not told.se > 0:
-            fit.why[parameter.key] = (
-                f"rests on {told.n:.0f} events, {parameter.least_events} are needed"
-            )
-        elif parameter.value(fit.base) <= 0 and parameter.scale != "plain":
-            fit.why[parameter.key] = "is switched off in the preset"
-        else:
+        is_there = np.isfinite(told.value) and told.se > 0
+        if _is_asked(fit, parameter, n=told.n if is_there else 0.0):
             kept.append(parameter)
-    if not kept:
-        raise BadInputError(
-            "expected a log that tells of something, got too few events for every parameter: "
-            "give a longer log or one of more users"
-        )
     return kept
+
+
+def _is_asked(fit: _Fit, parameter: Parameter, *, n: float) -> bool:
+    """Whether to fit a parameter that is told of by ``n`` events; if not, why is kept."""
+    if fit.settings.only and parameter.key not in fit.settings.only:
+        fit.why[parameter.key] = "was not asked for"
+    elif n < parameter.least_events:
+        fit.why[parameter.key] = f"rests on {n:.0f} events, {parameter.least_events} are needed"
+    elif parameter.value(fit.base) <= 0 and parameter.scale != "plain":
+        fit.why[parameter.key] = "is switched off in the preset"
+    else:
+        return True
+    return False
 
 
 def _slopes(fit: _Fit, thetas: dict[Parameter, float], signals: dict[str, Clustered]) -> Float:
@@ -298,9 +329,7 @@ def _moved_by(parameter: Parameter, parameters: Sequence[Parameter]) -> list[Par
     """Parameters whose signals this one moves; where theory knows of none, noise is no slope."""
     if parameter.moves == "own":
         return [parameter]
-    if parameter.moves == "delays":
-        return [q for q in parameters if q.moves == "delays"]
-    return [q for q in parameters if not q.is_apart and q.moves != "delays"]
+    return [q for q in parameters if not q.is_apart]
 
 
 def _identified(

@@ -109,6 +109,7 @@ class Logged:
 
     plan: Plan
     is_delivered: Flags  # (N,)
+    delivered_ms: Whole  # (N,) far ahead for what was not
     is_clicked: Flags  # (N,)
     is_dismissed: Flags  # (N,)
     click_min: Float  # (N,) from delivery to the click; NaN where there was none
@@ -251,6 +252,7 @@ def joined(
     return Logged(
         plan=_without(plan, stopped) if stopped.any() else plan,
         is_delivered=first[0] < NEVER_MS,
+        delivered_ms=first[0],
         is_clicked=is_clicked,
         is_dismissed=answered(Kind.DISMISSED),
         click_min=np.where(is_clicked, (first[1] - first[0]) / 60_000.0, np.nan),

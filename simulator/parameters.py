@@ -2,7 +2,8 @@
 
 A configuration enters; numbers on the scale of each parameter leave, and go back in. A parameter
 has the signal of the same key (:mod:`simulator.signals`), a step that is large enough to move
-whole users, and says which other signals it moves.
+whole users, and says which other signals it moves. What moves click delays and no signal is
+fitted to the delays themselves (:mod:`simulator.click_delays`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from simulator.limits import LIMITS
 
 __all__ = ["PARAMETERS", "Parameter", "moved"]
 
-Moves = Literal["all", "delays", "own"]
+Moves = Literal["all", "click delays", "own"]
 Scale = Literal["log", "logit", "plain"]
 
 
@@ -40,8 +41,9 @@ class Parameter:
         By how much it is moved to see what its signal does.
     widest : float
         Standard error on the scale from which on the log does not identify it.
-    moves : {"all", "delays", "own"}
-        Signals that it moves materially: with "own" several are moved in one simulation.
+    moves : {"all", "click delays", "own"}
+        Signals that it moves materially: with "own" several are moved in one simulation; with
+        "click delays" none.
     is_apart : bool
         True where no other parameter moves its signal materially.
     least_events : int
@@ -96,28 +98,36 @@ class Parameter:
 def moved(config: WorldConfig, thetas: dict[Parameter, float]) -> WorldConfig:
     """The configuration with some parameters set, given on their scales."""
     sections: dict[str, dict[str, Any]] = {}
+    shares: dict[tuple[str, str], dict[int, float]] = {}
     for parameter, theta in thetas.items():
         section, name = parameter.path
-        changes = sections.setdefault(section, {})
-        value: Any = parameter.from_scale(theta)
-        if parameter.share is not None:
-            old = changes.get(name, getattr(getattr(config, section), name))
-            value = _with_share(old, parameter.share, value)
-        changes[name] = value
+        value = parameter.from_scale(theta)
+        if parameter.share is None:
+            sections.setdefault(section, {})[name] = value
+        else:
+            shares.setdefault((section, name), {})[parameter.share] = value
+    for (section, name), some in shares.items():
+        old = getattr(getattr(config, section), name)
+        sections.setdefault(section, {})[name] = _with_shares(old, some)
     made = {name: replace(getattr(config, name), **changes) for name, changes in sections.items()}
     return replace(config, **made)
 
 
-def _with_share(shares: tuple[float, ...], place: int, share: float) -> tuple[float, ...]:
-    """Shares with one set and the others in their proportions, of sum 1."""
-    if len(shares) < 2:
-        raise BadInputError(f"expected several shares to fit one of them, got {shares}")
-    place %= len(shares)
-    others = sum(shares) - shares[place]
-    scale = (1.0 - share) / others if others > 0 else 0.0
-    new = [share if i == place else s * scale for i, s in enumerate(shares)]
-    new[-1 if place != len(shares) - 1 else 0] += 1.0 - sum(new)
-    return tuple(new)
+def _with_shares(shares: tuple[float, ...], some: dict[int, float]) -> tuple[float, ...]:
+    """Shares with some set and the others in their proportions, of sum 1."""
+    new = {place % len(shares): share for place, share in some.items()}
+    rest = 1.0 - sum(new.values())
+    if len(new) >= len(shares) or rest < 0.0:
+        raise BadInputError(
+            f"expected several shares to fit some of them, of sum 1 or less, got {some} of {shares}"
+        )
+    others = [place for place in range(len(shares)) if place not in new]
+    total = sum(shares[place] for place in others)
+    scale = rest / total if total > 0 else 0.0
+    new |= {place: shares[place] * scale for place in others}
+    # What rounding left over goes to a share that was not set.
+    new[others[-1]] += 1.0 - sum(new.values())
+    return tuple(new[place] for place in range(len(shares)))
 
 
 def _of(key: str, scale: Scale, step: float, widest: float, **rest: Any) -> Parameter:
@@ -125,7 +135,7 @@ def _of(key: str, scale: Scale, step: float, widest: float, **rest: Any) -> Para
 
 
 _APART: dict[str, Any] = {"moves": "own", "is_apart": True}
-_DELAY: dict[str, Any] = {"moves": "delays", "least_events": 100}
+_DELAY: dict[str, Any] = {"moves": "click delays", "least_events": 500}
 
 PARAMETERS: tuple[Parameter, ...] = (
     _of("activity.sessions_per_day", "log", 0.2, 0.4),
@@ -142,9 +152,13 @@ PARAMETERS: tuple[Parameter, ...] = (
     _of("fatigue.habituation_half_life_days", "log", 0.5, 0.6),
     _of("click.item_penalty", "logit", 0.8, 0.8),
     _of("opt_out.frequency_slope", "plain", 0.1, 0.2),
-    _of("delivery.fast", "log", 0.3, 0.5, at="delivery.fast_median_min", **_DELAY),
+    _of("delivery.fast_median_min", "log", 0.3, 0.5, **_DELAY),
+    _of("delivery.fast_sd", "log", 0.2, 0.4, **_DELAY),
     _of("delivery.instant", "logit", 0.4, 0.5, at="delivery.delay_shares", share=0, **_DELAY),
-    _of("delivery.slow", "log", 0.3, 0.5, at="delivery.slow_median_min", **_DELAY),
+    _of("delivery.soon", "logit", 0.4, 0.5, at="delivery.delay_shares", share=1, **_DELAY),
+    _of("delivery.slow_median_min", "log", 0.3, 0.5, **_DELAY),
+    _of("delivery.slow_sd", "log", 0.2, 0.4, **_DELAY),
+    _of("delivery.tail_mean_h", "log", 0.2, 0.4, **_DELAY),
     _of("delivery.success", "logit", 0.2, 0.5, **_APART),
     _of("click.dismiss_chance", "log", 0.2, 0.4, **_APART),
     _of("opt_out.hazard", "log", 0.4, 0.7, moves="own"),

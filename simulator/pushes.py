@@ -24,6 +24,7 @@ from simulator.state import State, Traits
 from simulator.streams import Draw, exponentials, normals, several, uniforms
 
 __all__ = [
+    "NIGHT_ENDS_H",
     "Answers",
     "Sends",
     "answer",
@@ -37,7 +38,7 @@ Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-_NIGHT_ENDS_H = 6
+NIGHT_ENDS_H = 6
 _ANSWERS = (
     Draw.DELIVERY,
     Draw.AVAILABILITY,
@@ -289,8 +290,8 @@ def click_delay_min(
     delay = np.select([which < edges[0], which < edges[1]], [fast, slow], default=tail)
     local = calendar.hour_of_week(traits.zone, ((sent_min + delay) // 60).astype(np.int64)) % 24
     # Who would answer in the night does so when the night is over; who answers at once is awake.
-    sleeps = (local < _NIGHT_ENDS_H) & (which >= edges[0])
-    return np.where(sleeps, delay + 60.0 * (_NIGHT_ENDS_H - local), delay)
+    sleeps = (local < NIGHT_ENDS_H) & (which >= edges[0])
+    return np.where(sleeps, delay + 60.0 * (NIGHT_ENDS_H - local), delay)
 
 
 def _drawn(traits: Traits, state: State) -> dict[Draw, Float]:

@@ -80,7 +80,7 @@ def signals_of(view: View, curve: Float) -> dict[str, Clustered]:
     curve : ndarray, (168,)
         See :func:`hour_curve`; that of the real log for both.
     """
-    return _organic(view) | _clicks(view, curve) | _delays(view) | _leaving(view) | _orders(view)
+    return _organic(view) | _clicks(view, curve) | _leaving(view) | _orders(view)
 
 
 def _organic(view: View) -> dict[str, Clustered]:
@@ -179,17 +179,6 @@ def _clicks(view: View, curve: Float) -> dict[str, Clustered]:
             sent.user, logged.is_dismissed[sent.row], delivered - clicked, n_users=n_users
         ).log(),
         "delivery.success": ratio(sent.user, delivered, 1.0, n_users=n_users),
-    }
-
-
-def _delays(view: View) -> dict[str, Clustered]:
-    logged, row = view.logged, view.exposure.row
-    row = row[logged.is_clicked[row]]
-    user, minutes = logged.plan.user[row], logged.click_min[row]
-    within = {"fast": 3.0, "instant": 15.0, "slow": 90.0}
-    return {
-        f"delivery.{name}": ratio(user, minutes <= most, 1.0, n_users=logged.plan.n_users)
-        for name, most in within.items()
     }
 
 

@@ -11,6 +11,7 @@ from experiments.calibration_round_trip import start, truth
 from simulator.calibrate import Calibration, FitSettings, calibrate, n_simulations
 from simulator.logged import Logged
 from simulator.parameters import PARAMETERS
+from simulator.replay import as_counted, replayed
 
 SmallLog = Callable[[], Logged]
 
@@ -83,6 +84,30 @@ def test_too_few_events_leave_a_parameter_where_it_is(small_log: SmallLog) -> No
     none = replace(logged, is_clicked=np.zeros_like(logged.is_clicked))
     with pytest.raises(BadInputError, match="tells of something"):
         calibrate(none, start(), settings=FitSettings(only=("orders.per_click",)))
+
+
+def test_click_delays_are_fitted_to_the_delays_alone(small_log: SmallLog) -> None:
+    """Seven constants, where there are 500 clicks; nothing else need be told of."""
+    config, delivery = start(), {"fast_median_min": 5.0, "tail_mean_h": 8.0}
+    delays = [p for p in PARAMETERS if p.moves == "click delays"]
+    settings = FitSettings(replicas=1, only=tuple(p.key for p in delays))
+    plan = small_log().plan
+    many = replace(
+        config,
+        click=replace(config.click, rate=0.3),
+        delivery=replace(config.delivery, **delivery),
+    )
+    fit = calibrate(replayed(as_counted(many, plan), plan, seed=8), config, settings=settings)
+    assert fit.is_converged
+    table = {row.name: row for row in fit.table if row.is_fitted}
+    assert set(table) == {p.name for p in delays}
+    for p in delays:
+        low, high = (p.to_scale(v) for v in (table[p.name].low, table[p.name].high))
+        reach = (high - low) / 2 * 3.29 / 1.96
+        assert abs(p.to_scale(p.value(many)) - (low + high) / 2) < reach, table[p.name]
+        assert p.value(fit.config) == pytest.approx(table[p.name].value)
+    with pytest.raises(BadInputError, match="tells of something"):
+        calibrate(small_log(), config, settings=settings)
 
 
 def test_a_log_without_pushes_is_refused(small_log: SmallLog) -> None:

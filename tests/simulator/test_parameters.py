@@ -31,6 +31,20 @@ def test_shares_keep_their_sum_and_the_others_their_proportions() -> None:
     assert shares[1] / shares[2] == pytest.approx(0.40 / 0.15)
 
 
+def test_several_shares_of_a_list_are_set_together() -> None:
+    """And one that is set does not move another that is."""
+    thetas = {
+        p: p.to_scale(share)
+        for p in PARAMETERS
+        for key, share in (("delivery.instant", 0.5), ("delivery.soon", 0.2))
+        if p.key == key
+    }
+    assert moved(load("ecommerce"), thetas).delivery.delay_shares == pytest.approx((0.5, 0.2, 0.3))
+    too_much = dict.fromkeys(thetas, 1.0)
+    with pytest.raises(BadInputError, match="sum 1 or less"):
+        moved(load("ecommerce"), too_much)
+
+
 def test_one_share_alone_cannot_be_fitted() -> None:
     (quick,) = (p for p in PARAMETERS if p.key == "orders.quick_share")
     config = load("ecommerce", orders={"delay_shares": [1.0], "delay_means_h": [1.0]})
