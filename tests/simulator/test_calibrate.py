@@ -8,7 +8,7 @@ import pytest
 
 from bandit.errors import BadInputError
 from experiments.calibration_round_trip import start, truth
-from simulator.calibrate import Calibration, FitSettings, calibrate, n_simulations
+from simulator.calibrate import Calibration, FitSettings, calibrate
 from simulator.logged import Logged
 from simulator.parameters import PARAMETERS
 from simulator.replay import as_counted, replayed
@@ -70,12 +70,6 @@ def test_the_fitted_world_has_the_signals_of_the_log(fit: Calibration) -> None:
     logs = (fit.observed.logged, fit.simulated.logged)
     clicks = [log.is_clicked.sum() / log.is_delivered.sum() for log in logs]
     assert clicks[1] == pytest.approx(clicks[0], rel=0.1)
-
-
-def test_parameters_that_there_are_not_are_refused() -> None:
-    with pytest.raises(BadInputError, match=r"click\.rate"):
-        FitSettings(only=("click.rat",))
-    assert n_simulations(FitSettings()) > len(PARAMETERS)
 
 
 def test_too_few_events_leave_a_parameter_where_it_is(small_log: SmallLog) -> None:
