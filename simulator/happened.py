@@ -65,9 +65,9 @@ def happened(
         row=row,
         kind=np.full(m, kind, np.uint8),
         at_min=at_min,
-        value=np.broadcast_to(np.asarray(value, np.float64), m),
-        ref=np.broadcast_to(np.asarray(ref, np.int64), m),
-        item=np.broadcast_to(np.asarray(item, np.int32), m),
+        value=np.full(m, value, np.float64) if isinstance(value, (int, float)) else value,
+        ref=np.full(m, ref, np.int64) if isinstance(ref, int) else ref,
+        item=np.full(m, item, np.int32) if isinstance(item, int) else item,
         is_caused=np.full(m, is_caused, np.bool_),
     )
 

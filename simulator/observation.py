@@ -145,16 +145,25 @@ def _history(ground: Ground) -> Block:
         "sessions_per_day",
     )
 
+    tops = np.array([_LAG_H] * 3 + [_MANY] * 4 + [_MANY_SESSIONS_A_DAY])
+    per_log = (2.0 / np.log1p(tops)).astype(np.float32)
+
     def fill(population: Population, known: Known, out: Float) -> None:
         state = population.state
         out[:, 0] = 2.0 * state.hour / horizon_h - 1.0
         for column, last_h in enumerate((state.send_h, known.click_h, known.session_h)):
-            out[:, 1 + column] = _scaled(state.hour - last_h, _LAG_H)
+            out[:, 1 + column] = state.hour - last_h
         in_week = state.sent_by_day.sum(axis=1, dtype=np.int32)
         counts = (in_week, state.n_sends, known.n_clicks, known.n_orders)
         for column, count in enumerate(counts):
-            out[:, 4 + column] = _scaled(count, _MANY)
-        out[:, 8] = _scaled(known.sessions_per_day, _MANY_SESSIONS_A_DAY)
+            out[:, 4 + column] = count
+        out[:, 8] = known.sessions_per_day
+        # In one pass over all columns, in place: −1 at zero, 1 at its top, logarithmic between.
+        scaled = out[:, 1:]
+        scaled += np.float32(1.0)
+        np.log(scaled, out=scaled)
+        scaled *= per_log
+        scaled -= np.float32(1.0)
 
     return Block(names, fill)
 
@@ -220,12 +229,13 @@ def _fit(taste: Float, looks: Float) -> Float:
 def _since_sent(state: State, rows: slice, items: NDArray[np.int32], out: Float) -> None:
     """Hours since each candidate was last sent, of the last few items; 1 where it was not."""
     out[:] = 1.0
-    for place in range(state.recent_item.shape[1]):
-        # Flat positions: on two axes numpy takes several times as long to find them.
-        at = np.flatnonzero(items == state.recent_item[rows, place, None])
-        row, position = at // items.shape[1], at % items.shape[1]
-        since_h = state.hour[rows][row] - state.recent_h[rows, place][row]
-        out[row, position] = _scaled(since_h, _LAG_H)
+    (_, k), recent = items.shape, state.recent_item[rows]
+    # Flat positions: on three axes numpy takes several times as long to find them.
+    at = np.flatnonzero(items[:, None, :] == recent[:, :, None])  # (n, places, K)
+    pair, position = at // k, at % k
+    row = pair // recent.shape[1]
+    since_h = state.hour[rows][row] - state.recent_h[rows].ravel()[pair]
+    out[row, position] = _scaled(since_h, _LAG_H)
 
 
 def _hidden(ground: Ground) -> Block:

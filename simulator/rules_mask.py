@@ -24,6 +24,15 @@ Bits = NDArray[np.uint16]
 Flags = NDArray[np.bool_]
 Whole = NDArray[np.int64]
 
+_CAP = np.uint16(Reason.CAP)
+_CONSENT = np.uint16(Reason.CONSENT)
+_EXPIRED = np.uint16(Reason.EXPIRED)
+_MIN_GAP = np.uint16(Reason.MIN_GAP)
+_NOT_ELIGIBLE = np.uint16(Reason.NOT_ELIGIBLE)
+_QUIET_HOURS = np.uint16(Reason.QUIET_HOURS)
+_STOCK = np.uint16(Reason.STOCK)
+_UNKNOWN_ZONE = np.uint16(Reason.UNKNOWN_ZONE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reasons:
@@ -82,10 +91,10 @@ def reasons_of(population: Population) -> Reasons:
     of_pair = None
     if population.ground.catalogue.lifetime_h:
         is_gone = offer.hours_left[:, :, None] <= offsets_h
-        of_pair = is_gone * np.uint16(Reason.EXPIRED)
+        of_pair = is_gone * _EXPIRED
     return Reasons(
         of_slot=_of_user(population)[:, None] | _of_hour(population),
-        of_item=~offer.is_in_stock * np.uint16(Reason.STOCK),
+        of_item=~offer.is_in_stock * _STOCK,
         of_pair=of_pair,
     )
 
@@ -104,14 +113,14 @@ def names_of(bits: int) -> str:
 def _of_user(population: Population) -> Bits:
     """Reasons that hold all step long, (N,)."""
     state, rules = population.state, population.ground.config.rules
-    bits = ~state.is_reachable * np.uint16(Reason.CONSENT)
-    bits |= ~state.is_alive * np.uint16(Reason.NOT_ELIGIBLE)
+    bits = ~state.is_reachable * _CONSENT
+    bits |= ~state.is_alive * _NOT_ELIGIBLE
     today = np.take_along_axis(state.sent_by_day, (state.hour // 24 % 7)[:, None], axis=1)[:, 0]
     in_week = state.sent_by_day.sum(axis=1, dtype=np.int64)
     is_capped = (today >= rules.cap_per_day) | (in_week >= rules.cap_per_week)
-    bits |= is_capped * np.uint16(Reason.CAP)
+    bits |= is_capped * _CAP
     if rules.quiet_from_h % 24 != rules.quiet_to_h % 24:
-        bits |= ~population.traits.is_zone_known * np.uint16(Reason.UNKNOWN_ZONE)
+        bits |= ~population.traits.is_zone_known * _UNKNOWN_ZONE
     return bits
 
 
@@ -123,7 +132,7 @@ def _of_hour(population: Population) -> Bits:
     if rules.gap_h:
         since_h = population.state.hour - population.state.send_h
         is_soon = since_h[:, None] + offsets_h < rules.gap_h
-        bits |= is_soon * np.uint16(Reason.MIN_GAP)
+        bits |= is_soon * _MIN_GAP
     return bits
 
 
@@ -138,4 +147,4 @@ def _quiet(rules: Rules, offsets_h: tuple[int, ...]) -> Bits:
     inside = (local >= start) & (local < end)
     if start > end:
         inside = (local >= start) | (local < end)
-    return np.asarray(inside * np.uint16(Reason.QUIET_HOURS), np.uint16)
+    return np.asarray(inside * _QUIET_HOURS, np.uint16)
