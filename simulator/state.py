@@ -7,7 +7,7 @@ put back as a whole, which is what snapshots and new lives are made of.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -21,18 +21,18 @@ _DAYS = 7
 
 
 class Rows:
-    """A struct of arrays that share their leading dimension."""
+    """A struct of arrays that share their leading dimension; its slots are its columns."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def columns(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Name and array of each column."""
-        for column in fields(self):  # type: ignore[arg-type]
-            yield column.name, getattr(self, column.name)
+        for name in self.__slots__:
+            yield name, getattr(self, name)
 
     def take(self, rows: NDArray[Any]) -> Self:
         """Return a copy of some rows."""
-        return type(self)(**{name: array[rows] for name, array in self.columns()})
+        return type(self)(**{name: getattr(self, name)[rows] for name in self.__slots__})
 
     def put(self, rows: NDArray[Any], other: Self) -> None:
         """Write another's rows over some of these, in place."""

@@ -25,7 +25,7 @@ __all__ = ["Means", "mean_reward", "means_of", "outcome_of"]
 Float = NDArray[np.float64]
 Single = NDArray[np.float32]
 
-_BLOCK = 128
+_BLOCK = 64  # rows whose actions, a few arrays of them, fit in the second-level cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
