@@ -207,3 +207,12 @@ def test_columns_of_unequal_length_are_refused() -> None:
     """Before anything is joined."""
     with pytest.raises(BadShapeError):
         outcomes_of(Kind.SESSION, np.array([1, 2]), user=np.array([5]), at_ms=np.array([7, 8]))
+
+
+def test_a_scheme_without_attribution_keeps_all_else() -> None:
+    """What a world's truth can answer for: clicks, dismissals and costs, at their weights."""
+    kept = ENGAGEMENT.without_attribution()
+    assert not any(component.is_attributed for component in kept.components)
+    assert kept.components == tuple(c for c in ENGAGEMENT.components if not c.is_attributed)
+    assert (kept.name, kept.objective) == (ENGAGEMENT.name, ENGAGEMENT.objective)
+    assert UPLIFT.without_attribution() == UPLIFT
