@@ -18,7 +18,7 @@ from bandit.slots import HOUR_MS, local_midnight_ms, offset_ms
 from simulator.config import WorldConfig
 from simulator.sections import Hours
 
-__all__ = ["HOURS_A_WEEK", "N_PHASES", "Calendar", "calendar_of"]
+__all__ = ["HOURS_A_WEEK", "N_PHASES", "Calendar", "calendar_of", "hours_of_week"]
 
 HOURS_A_WEEK = 168
 N_PHASES = 24
@@ -70,8 +70,6 @@ def calendar_of(config: WorldConfig) -> Calendar:
     """Build the tables of a configuration."""
     start_ms = local_midnight_ms(date.fromisoformat(config.clock.start_date), "UTC")
     n_hours = 24 * config.clock.horizon_days + _SPARE_H
-    at_ms = start_ms + np.arange(n_hours, dtype=np.int64) * HOUR_MS
-    local = np.stack([_hour_of_week(at_ms, zone) for zone in config.clock.zones])
     week = np.stack(
         [
             _week(config.hours, phase_h=phase, rotation=rotation)
@@ -86,15 +84,17 @@ def calendar_of(config: WorldConfig) -> Calendar:
     return Calendar(
         start_ms=start_ms,
         zones=config.clock.zones,
-        local=local,
+        local=hours_of_week(start_ms, n_hours, config.clock.zones),
         activity=activity,
         before=np.concatenate([np.zeros((len(week), 1)), np.cumsum(activity, axis=1)], axis=1),
         receptivity=log - log[:, is_waking].mean(axis=1, keepdims=True),
     )
 
 
-def _hour_of_week(at_ms: NDArray[np.int64], zone: str) -> NDArray[np.int16]:
-    local_h = (at_ms + offset_ms(at_ms, zone)) // HOUR_MS
+def hours_of_week(start_ms: int, n_hours: int, zones: tuple[str, ...]) -> NDArray[np.int16]:
+    """Local hour of the week of each zone in each hour from ``start_ms``, (Z, T)."""
+    at_ms = start_ms + np.arange(n_hours, dtype=np.int64) * HOUR_MS
+    local_h = np.stack([(at_ms + offset_ms(at_ms, zone)) // HOUR_MS for zone in zones])
     return ((local_h + 24 * _EPOCH_WEEKDAY) % HOURS_A_WEEK).astype(np.int16)
 
 

@@ -18,7 +18,8 @@ from bandit.decide import Mode
 from bandit.errors import BadInputError
 from bandit.heard_outcomes import HeardOutcomes
 from bandit.outcomes import Kind, Outcomes
-from bandit.slots import DAY_MS, HOUR_MS, offset_ms
+from bandit.slots import DAY_MS, HOUR_MS
+from simulator.calendar import hours_of_week
 
 __all__ = ["LOG_COLUMNS", "Behaviour", "Logged", "Plan", "joined", "logged_of", "plan_of"]
 
@@ -46,8 +47,6 @@ NEVER_MS = np.iinfo(np.int64).max
 _NOT_SENT = (Kind.CANCELLED, Kind.EXPIRED, Kind.SUPERSEDED)
 _HOURLY_H = 12  # users decided for more often than this are decided for by the hour
 _CROWDED = 1e-3  # share of sends that share a day with another one of their user
-_EPOCH_WEEKDAY_H = 3 * 24  # 1970-01-01 was a Thursday; Monday is 0
-_WEEK_H = 168
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +189,7 @@ def plan_of(decisions: pa.Table) -> tuple[tuple[Whole, Whole], Whole, Plan]:
         n_items=max(len(items), 1),
         n_candidates=int(np.median(pc.list_value_length(decisions["items"]))),
         zones=zones,
-        local=_local(start_ms, n_hours, zones),
+        local=hours_of_week(start_ms, n_hours, zones),
         zone=of_user,
         is_reachable=np.bincount(user, column["p_send"] > 0, minlength=len(users)) > 0,
         user=user,
@@ -298,12 +297,6 @@ def _zones(
     known = code >= 0
     of_user[user[known]] = code[known]
     return names or ("UTC",), of_user
-
-
-def _local(start_ms: int, n_hours: int, zones: tuple[str, ...]) -> NDArray[np.int16]:
-    at_ms = start_ms + np.arange(n_hours, dtype=np.int64) * HOUR_MS
-    local_h = np.stack([(at_ms + offset_ms(at_ms, zone)) // HOUR_MS for zone in zones])
-    return ((local_h + _EPOCH_WEEKDAY_H) % _WEEK_H).astype(np.int16)
 
 
 def _found(sorted_ids: Whole, wanted: Whole) -> tuple[Flags, Whole]:

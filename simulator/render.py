@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bandit.errors import StateError
 from bandit.outcomes import Kind
+from simulator.calendar import HOURS_A_WEEK
 from simulator.happened import Happened
 from simulator.kernel import Population
 
@@ -24,7 +25,6 @@ __all__ = ["Diary"]
 Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-_WEEK_H = 24 * 7
 _SIZE_IN = (10.0, 5.0)
 _DPI = 80
 _LANES = (
@@ -84,7 +84,7 @@ class Diary:
             )
         )
         self._n_noted += 1
-        while len(self._pages) * population.hours > _WEEK_H:
+        while len(self._pages) * population.hours > HOURS_A_WEEK:
             self._pages.popleft()
 
     def note_outcomes(self, told: Happened) -> None:
@@ -145,7 +145,7 @@ def _draw_curves(axes: Any, pages: list[_Page], row: int) -> None:
         for page in pages:
             if np.isfinite(page.sent_h[row]):
                 axes.axvline(page.sent_h[row], color="tab:blue", lw=1.5)
-        axes.set_xlim(start, max(end, start + _WEEK_H))
+        axes.set_xlim(start, max(end, start + HOURS_A_WEEK))
     axes.set_ylim(bottom=0.0)
     axes.set_ylabel("receptivity (odds)", color="tab:green")
     axes.set_title(f"row {row}: blue lines are pushes")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.slots import DAY_MS, HOUR_MS
+from simulator.calendar import HOURS_A_WEEK
 from simulator.clustered import Clustered, ratio, ratio_of_sums, variance
 from simulator.exposure import Exposure, exposure_of
 from simulator.logged import Behaviour, Logged
@@ -25,7 +26,6 @@ Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-_WEEK_H = 168
 _NIGHT_H, _EVENING_H = (0, 6), (16, 24)
 _MIDDLE_H = 17.0  # of a day of activity: a shape that shifts moves its sine about there
 _FREE_A_WEEK = 3
@@ -62,7 +62,7 @@ def hour_curve(view: View) -> Float:
     """
     hour, weight = view.no_push.session_hour, view.no_push.session_weight
     known = hour >= 0
-    counts = np.bincount(hour[known], weights=weight[known], minlength=_WEEK_H).reshape(7, 24)
+    counts = np.bincount(hour[known], weights=weight[known], minlength=HOURS_A_WEEK).reshape(7, 24)
     halves = np.stack([counts[:5].mean(axis=0), counts[5:].mean(axis=0)]) + 1.0
     smooth = 0.5 * halves + 0.25 * (np.roll(halves, 1, axis=1) + np.roll(halves, -1, axis=1))
     log = np.log(smooth)
