@@ -23,7 +23,17 @@ from simulator.streams import life_keys
 from simulator.truth import means_of
 from simulator.worth import Quantity, Worth
 
-__all__ = ["Plan", "TinyProblem", "optimum", "policy_of", "regret_dp", "tiny_problem", "values_of"]
+__all__ = [
+    "Plan",
+    "TinyProblem",
+    "is_solvable",
+    "losses_of",
+    "optimum",
+    "policy_of",
+    "regret_dp",
+    "tiny_problem",
+    "values_of",
+]
 
 Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -135,6 +145,11 @@ def tiny_problem(config: WorldConfig, worth: Worth, *, hours: int = 24) -> TinyP
     )
 
 
+def is_solvable(config: WorldConfig, *, hours: int = 24) -> bool:
+    """True for a configuration of which :func:`tiny_problem` makes a problem."""
+    return not _too_much(config, hours)
+
+
 def optimum(problem: TinyProblem) -> Plan:
     """Return the best plan over the whole horizon, by backward induction."""
     horizon, x = problem.n_steps, problem.reward.shape[1]
@@ -163,6 +178,19 @@ def values_of(problem: TinyProblem, actions: Whole) -> Float:
         worth = _worth_of_actions(problem, step, value[step + 1])
         value[step] = worth[np.arange(x), planned[step]]
     return value
+
+
+def losses_of(problem: TinyProblem) -> Float:
+    """What one action costs where the best plan follows it, at each step and state, (T, X, A).
+
+    Notes
+    -----
+    Along any policy's life, one that learns included, the mean sum of its losses is what it is
+    worth less than the best plan: Kakade and Langford (2002), lemma 6.1.
+    """
+    value = optimum(problem).value
+    worth = [_worth_of_actions(problem, t, value[t + 1]) for t in range(problem.n_steps)]
+    return np.asarray(value[:-1, :, None] - np.stack(worth))
 
 
 def regret_dp(problem: TinyProblem, actions: Whole) -> float:
@@ -219,6 +247,16 @@ def _moves(leaving: Float, *, delivered: float, n_levels: int) -> Float:
 
 def _check(config: WorldConfig, hours: int) -> None:
     """Refuse what would be a state, a difference between users, or never sent."""
+    wrong = _too_much(config, hours)
+    if wrong:
+        raise BadInputError(
+            f"expected a population whose only states are fatigue, reach and life, such as the "
+            f"preset tiny, got {'; '.join(wrong)}: level 3 (simulator.paired) answers for any"
+        )
+
+
+def _too_much(config: WorldConfig, hours: int) -> list[str]:
+    """What stands in the way of an exact solution, in words."""
     wrong = []
     for key, wanted in _REQUIRED.items():
         section, name = key.split(".")
@@ -233,8 +271,4 @@ def _check(config: WorldConfig, hours: int) -> None:
         wrong.append("delivery.success = 0.0 (expected more)")
     if 24 % hours:
         wrong.append(f"steps of {hours} hours (expected a divisor of 24)")
-    if wrong:
-        raise BadInputError(
-            f"expected a population whose only states are fatigue, reach and life, such as the "
-            f"preset tiny, got {'; '.join(wrong)}: level 3 (simulator.paired) answers for any"
-        )
+    return wrong

@@ -125,6 +125,7 @@ def study_lines(
         for w in study.comparisons
     ]
     floors = {w.hours: asdict(floor_of(w.hours)) for w in study.comparisons}
+    columns = [name for name in MEASURED if any(row[name] is not None for row in measured)]
     weights = ", ".join(f"{c.name} {c.weight:g}" for c in SCHEME.components)
     level = f"{1 - study.alpha:.0%}"
     return [
@@ -143,9 +144,9 @@ def study_lines(
         f"|{'---|' * 9}",
         *(_compared(row) for row in rows),
         "",
-        f"| world | policy | {' | '.join(MEASURED)} | seeds |",
-        f"|{'---|' * (3 + len(MEASURED))}",
-        *(_measured(row) for row in measured),
+        f"| world | policy | {' | '.join(columns)} | seeds |",
+        f"|{'---|' * (3 + len(columns))}",
+        *(_measured(row, columns) for row in measured),
     ]
 
 
@@ -156,8 +157,8 @@ def _compared(row: Mapping[str, Any]) -> str:
     return f"| {' | '.join((*cells, *chances, row['claim'], str(row['seeds'])))} |"
 
 
-def _measured(row: Mapping[str, Any]) -> str:
-    cells = ["" if row[name] is None else f"{row[name]:.5g}" for name in MEASURED]
+def _measured(row: Mapping[str, Any], columns: Sequence[str]) -> str:
+    cells = ["" if row[name] is None else f"{row[name]:.5g}" for name in columns]
     return f"| {row['world']} | {row['policy']} | {' | '.join(cells)} | {row['seeds']} |"
 
 

@@ -81,10 +81,12 @@ def described(asked: Comparison) -> dict[str, Any]:
 
 def table_lines(tables: Mapping[str, Any]) -> list[str]:
     """Lines for the terminal: what each policy was worth, and against whom."""
+    is_solved = any(row["regret_dp"] is not None for row in tables["table"])
     lines = [
         "",
         f"{'policy':22}{'reward':>9}  {'less silence':>28}  {'less best static':>28}"
-        f"{'regret':>10}{'sends':>7}{'clicks':>8}{'out':>7}{'left':>7}{'seeds':>7}",
+        f"{'regret':>10}{'sends':>7}{'clicks':>8}{'out':>7}{'left':>7}{'seeds':>7}"
+        f"{'  regret_dp' if is_solved else ''}",
     ]
     for row in tables["table"]:
         lines.append(
@@ -93,6 +95,7 @@ def table_lines(tables: Mapping[str, Any]) -> list[str]:
             f"{row['regret_myopic']:10.5f}{row['sends_per_user_week']:7.2f}"
             f"{_percent(row['click_rate']):>8}{_rate(row['opt_outs_per_1000_sends']):>7}"
             f"{row['reachable_at_end']:7.1%}{row['seeds']:7d}"
+            f"{_dp(row['regret_dp']) if is_solved else ''}"
         )
     return [
         *lines,
@@ -100,6 +103,7 @@ def table_lines(tables: Mapping[str, Any]) -> list[str]:
         "regret: regret_myopic, a decision;",
         "sends a user-week; clicks a delivered push; out: opt-outs in 1,000 sends; left: share "
         f"reachable at the end. Best static: {tables['best_static']}. All of it is simulated.",
+        *(("regret_dp: less than the exactly solved best plan, a user's whole run.",) * is_solved),
     ]
 
 
@@ -113,6 +117,10 @@ def _spanned(row: Mapping[str, Any], name: str) -> str:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.2%}"
+
+
+def _dp(value: float | None) -> str:
+    return f"{'-':>11}" if value is None else f"{value:11.5f}"
 
 
 def _rate(value: float | None) -> str:

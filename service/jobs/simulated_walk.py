@@ -33,6 +33,7 @@ from simulator.config import PRESETS, WorldConfig, load
 from simulator.guard import WorldGuard
 from simulator.kernel import Ground, ground_of
 from simulator.offers import Slates
+from simulator.solved import solved
 from simulator.world import World
 from simulator.worth import Worth
 
@@ -140,7 +141,13 @@ def walk_cell(
     shape = _shape(world, slates)
     policy = policy_of(cell.entrant, shape, scheme=SCHEME, popularity=popularity)
     shown = ShownBehaviour(world=world, policy=policy) if isinstance(policy, CountPolicy) else None
-    watched = Watched(world=world, worth=Worth(SCHEME), popularity=popularity)
+    worth = Worth(SCHEME)
+    watched = Watched(
+        world=world,
+        worth=worth,
+        popularity=popularity,
+        solved=solved(ground.config, worth, hours=cell.hours),
+    )
     store = None
     if cell.is_logged:
         store = LogWriter(folder / _LOG, keeps_pmf=False, batches_a_file=_BATCHES_A_FILE)

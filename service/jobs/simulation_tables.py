@@ -41,6 +41,7 @@ MEASURED: tuple[str, ...] = (
     "reward_per_user_week",
     "value_per_decision",
     "regret_myopic",
+    "regret_dp",
     "gap_to_silence",
     "gap_to_best_static",
     "sends_per_user_week",
@@ -48,7 +49,8 @@ MEASURED: tuple[str, ...] = (
     "opt_outs_per_1000_sends",
     "reachable_at_end",
 )
-"""Columns of a row, each with ``_lower`` and ``_upper``."""
+"""Columns of a row, each with ``_lower`` and ``_upper``; none where it is not known, as
+``regret_dp`` is only of worlds that are solved exactly."""
 
 
 def rewards_by_day(cell: Mapping[str, Any], scheme: RewardScheme) -> Array:
@@ -158,6 +160,7 @@ def _measured(cells: Cells, scheme: RewardScheme) -> dict[str, Array]:
                 "reward_per_user_week": measure("reward_per_user_week", columns),
                 "value_per_decision": total["worth"] / n,
                 "regret_myopic": (total["best"] - total["worth"]) / n,
+                "regret_dp": total.get("regret_dp", float("nan")) / cell["users"],
                 "gap_to_silence": (total["worth"] - total["silence"]) / n,
                 "gap_to_best_static": (total["worth"] - cell["static"][static]) / n,
                 "sends_per_user_week": measure("sends_per_user_week", columns),

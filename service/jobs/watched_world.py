@@ -3,7 +3,8 @@
 A :class:`~simulator.world.World` enters and is passed on to the loop unchanged; sums by day leave.
 Two kinds of number are kept apart. *Decided*: the true worth (level 1, closed form) of the
 probabilities drawn from, beside that of the best action, of silence, and of static pushes, on the
-rows the policy itself brought about. *Came*: outcomes that really happened, each counted once;
+rows the policy itself brought about; in a world that is solved exactly (level 4), also what they
+lose to the best plan. *Came*: outcomes that really happened, each counted once;
 only these carry what a push costs later (fatigue, people who have left), so only these are
 compared between worlds.
 """
@@ -22,6 +23,7 @@ from bandit.metric_math import best_worth, policy_worth
 from bandit.outcomes import Kind, Outcomes, no_outcomes
 from bandit.slots import DAY_MS
 from simulator.kernel import Population
+from simulator.solved import Solved
 from simulator.truth import mean_reward
 from simulator.world import World
 from simulator.worth import Worth
@@ -60,11 +62,14 @@ class Watched:
         What outcomes are worth.
     popularity : ndarray, (I,)
         Of each item: the static pushes send the most popular one of a slate.
+    solved : Solved, optional
+        The same world solved exactly, where it is small enough; ``regret_dp`` is then added up.
     """
 
     world: World
     worth: Worth
     popularity: Float
+    solved: Solved | None = None
     decided: dict[str, Float] = field(init=False)  # (days,) each
     static: Float = field(init=False)  # (1 + 24,) hold, then the popular item at each local hour
     sent_at: Whole = field(init=False)  # (24,) sends by the user's local hour
@@ -74,7 +79,8 @@ class Watched:
 
     def __post_init__(self) -> None:
         n_days = self.world.config.clock.horizon_days
-        self.decided = {name: np.zeros(n_days) for name in _DECIDED}
+        names = _DECIDED if self.solved is None else (*_DECIDED, "regret_dp")
+        self.decided = {name: np.zeros(n_days) for name in names}
         self.static, self.sent_at = np.zeros(1 + N_HOURS), np.zeros(N_HOURS, np.int64)
         self.reachable, self.alive = np.zeros((2, n_days))
 
@@ -149,11 +155,15 @@ class Watched:
     def _judge(self, decisions: Decisions, rows: slice, day: int, hours: Whole) -> None:
         """Add up the truth of some rows."""
         request, mask = decisions.request, decisions.request.mask[rows]
-        worth = mean_reward(self._population(rows), self.worth).astype(np.float64)
+        population = self._population(rows)
+        worth = mean_reward(population, self.worth).astype(np.float64)
         worth = worth[:, : request.n_actions]
         self.decided["worth"][day] += policy_worth(worth, decisions.pmf[rows]).sum()
         self.decided["best"][day] += best_worth(worth, mask).sum()
         self.decided["silence"][day] += worth[:, 0].sum()
+        if self.solved is not None:
+            lost = self.solved.loss(population, decisions.pmf[rows])
+            self.decided["regret_dp"][day] += lost.sum()
         self.static += self._static(worth, mask, request.items[rows], hours[rows])
 
     def _static(self, worth: Float, mask: NDArray[np.bool_], items: Whole, hours: Whole) -> Float:

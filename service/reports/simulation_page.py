@@ -50,6 +50,11 @@ _TRUTH: tuple[Column, ...] = (
     ("gap_to_best_static", "gap_to_best_static", "+.5f"),
     ("gap_to_best_static_lower gap_to_best_static_upper", "95 %", "[+.5f]"),
 )
+_SOLVED: tuple[Column, ...] = (
+    ("policy", "policy", "s"),
+    ("regret_dp", "regret_dp", ".5f"),
+    ("regret_dp_lower regret_dp_upper", "95 %", "[.5f]"),
+)
 _PUSHES: tuple[Column, ...] = (
     ("policy", "policy", "s"),
     ("sends_per_user_week", "sends a user-week", ".2f"),
@@ -205,11 +210,27 @@ def _truth(tables: Tables) -> str:
                 "The one best action for everybody: the popular item at one local hour, every "
                 "day, or silence; the hour is the best for these very rows."
             ),
+            *_exact(tables),
         ],
     )
 
 
 _ORACLES = ("regret_myopic", "gap_to_silence", "gap_to_best_static")
+
+
+def _exact(tables: Tables) -> list[str]:
+    """What a world that is solved exactly tells beyond the others; nothing of those."""
+    if all(row.get("regret_dp") is None for row in tables["table"]):
+        return []
+    return [
+        paragraph(
+            "This world is small enough to be solved exactly. What each decision loses where the "
+            "best plan follows it, summed over a user's whole run, is regret_dp: what an action "
+            "does to later days is in it, and so is what the exploration floor costs."
+        ),
+        table(tables["table"], _SOLVED, strong=asked(tables)),
+        note(f"regret_dp: {METRICS['regret_dp'].meaning}."),
+    ]
 
 
 def _time(tables: Tables) -> str:

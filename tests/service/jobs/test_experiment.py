@@ -46,6 +46,10 @@ def test_one_table_holds_every_world_and_policy_with_claims_for_all(
     table = (folder / "small.md").read_text()
     said = capsys.readouterr().out
     assert "p (Holm)" in table
+    measured = {(row["world"], row["policy"]): row for row in content["policies"]}
+    assert measured["tiny", "random"]["regret_dp"] > 0
+    assert measured["identity", "random"]["regret_dp"] is None
+    assert " regret_dp |" in table
     assert table.strip() in said
     assert "Simulated." in table
 

@@ -78,6 +78,24 @@ def test_the_table_tells_each_policy_against_both_references(
     assert "report: " in said
 
 
+@pytest.mark.parametrize("preset", ["tiny", "identity"])
+def test_the_regret_by_the_exact_optimum_is_told_where_there_is_one(
+    preset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the head, on a line of its own that says what it is, and in the page's table."""
+    is_solved = preset == "tiny"
+    arguments = ["--users", "12", "--days", "2", "--seeds", "2", "--preset", preset]
+    assert main(["simulate", *arguments, "--workers", "1", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    (folder,) = tmp_path.iterdir()
+    page = (folder / "report.html").read_text()
+    assert said.count("regret_dp") == 2 * is_solved
+    assert page.count("regret_dp") == 3 * is_solved
+    assert ("small enough to be solved exactly" in page) == is_solved
+    table = json.loads((folder / "metrics.json").read_text())["simulation"]["table"]
+    assert all((row["regret_dp"] is not None) == is_solved for row in table)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

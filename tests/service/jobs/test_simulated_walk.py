@@ -12,7 +12,10 @@ from bandit.log import read_log
 from bandit.outcome_log import read_outcomes
 from bandit.outcomes import Kind
 from service.jobs.entrants import SILENCE, STATICS, Entrant
-from service.jobs.simulated_walk import Cell, config_of, floor_of, walk_cell
+from service.jobs.simulated_walk import SCHEME, Cell, config_of, floor_of, walk_cell
+from service.jobs.simulation_tables import rewards_by_day
+from simulator.tiny_dp import optimum, tiny_problem
+from simulator.worth import Worth
 
 LINTS = Entrant(name="lints", policy_id="lints")
 
@@ -52,6 +55,29 @@ def test_policies_of_one_seed_meet_the_same_people(tmp_path: Path) -> None:
     )
     assert one["decisions"] == other["decisions"]
     assert one["silence"] == pytest.approx(other["silence"])
+
+
+@pytest.mark.parametrize("entrant", [STATICS[3], LINTS])
+def test_what_came_falls_short_of_the_best_plan_by_the_regret(
+    entrant: Entrant, tmp_path: Path
+) -> None:
+    """Exact optimum less the mean of 4,000 lives' rewards, within four standard errors.
+
+    Two ways to one number: losses of decisions, which nobody lived, and outcomes that came.
+    """
+    n, days = 4000, 10
+    made = walk_cell(cell(entrant=entrant, users=n, days=days), tmp_path)
+    config = config_of("tiny", days=days)
+    best = optimum(tiny_problem(config, Worth(SCHEME))).value[0, 0]
+    regret = sum(made["by_day"]["regret_dp"]) / n
+    came = rewards_by_day(made, SCHEME).sum()
+    # Orders decide the spread: each is worth 1, as often as they come.
+    error = (
+        np.sqrt(sum(made["by_day"]["orders"])) / n
+        + 3 * np.sqrt(sum(made["by_day"]["opt_outs"])) / n
+    )
+    assert regret > 5 * error
+    assert abs(best - came - regret) < 4 * error
 
 
 @pytest.mark.parametrize("hours", [1, 6])

@@ -73,10 +73,24 @@ def test_rows_hold_every_metric_in_its_own_unit() -> None:
     assert row["gap_to_silence"] == pytest.approx(2.8 / 140)
     assert row["gap_to_best_static"] == pytest.approx(1.4 / 140)
     assert row["reachable_at_end"] == pytest.approx(0.5)
+    assert row["regret_dp"] is None  # such a world is not solved
     assert set(MEASURED) < set(row)
     quiet = next(r for r in rows_of(results(), scheme=UPLIFT) if r["policy"] == "quiet")
     assert quiet["click_rate"] is None  # nothing was delivered
     assert quiet["opt_outs_per_1000_sends_lower"] is None
+
+
+def test_the_regret_of_solved_worlds_is_a_users_whole_run() -> None:
+    """Sums by day over users, whatever the number of days; interval over seeds."""
+    found = results()
+    for seed, lived in enumerate(found["bandit"]):
+        lived["by_day"]["regret_dp"] = [0.25 + 0.01 * seed] * DAYS
+    rows = {r["policy"]: r for r in rows_of(found, scheme=UPLIFT)}
+    assert rows["bandit"]["regret_dp"] == pytest.approx(0.26 * DAYS / USERS)
+    assert (
+        rows["bandit"]["regret_dp_lower"] < 0.26 * DAYS / USERS < rows["bandit"]["regret_dp_upper"]
+    )
+    assert rows["quiet"]["regret_dp"] is None
 
 
 def test_differences_are_paired_by_seed_and_use_the_seeds_of_both() -> None:

@@ -14,6 +14,8 @@ from service.jobs.watched_world import Watched
 from simulator.config import load
 from simulator.guard import WorldGuard
 from simulator.offers import Slates
+from simulator.solved import solved
+from simulator.tiny_dp import optimum, tiny_problem
 from simulator.world import World
 from simulator.worth import Worth
 
@@ -28,6 +30,7 @@ def walked(preset: str = "tiny", *, hours: int = 24) -> tuple[Watched, list[Deci
         world=world,
         worth=Worth(UPLIFT),
         popularity=np.asarray(world.ground.catalogue.attraction, np.float64),
+        solved=solved(config, Worth(UPLIFT), hours=hours),
     )
     shape = PolicyShape(
         n_context=1, n_item_features=1, n_slot_features=1, n_users=1, n_items=1, n_slots=1
@@ -73,6 +76,24 @@ def test_decided_sums_are_those_of_the_worlds_own_truth(hours: int) -> None:
     for name, value in expected.items():
         assert watched.decided[name].sum() == pytest.approx(value, rel=1e-5), name
     assert watched.sent_at.sum() == expected["sends"]
+
+
+def test_the_loss_to_the_best_plan_is_that_of_the_first_days_probabilities() -> None:
+    """On the first day all are rested: one table of losses, day by day never below 0."""
+    watched, decisions, _ = walked()
+    problem = tiny_problem(watched.world.config, Worth(UPLIFT))
+    after = optimum(problem).value[1]
+    worth = problem.reward[0, 0] + problem.moves[:, 0] @ after
+    lost = (worth.max() - worth) @ decisions[0].pmf.T
+    assert watched.decided["regret_dp"][0] == pytest.approx(lost.sum())
+    assert (watched.decided["regret_dp"] > 0.0).all()
+
+
+@pytest.mark.parametrize(("preset", "hours"), [("ecommerce", 24), ("tiny", 6)])
+def test_no_loss_is_told_of_worlds_that_are_not_solved(preset: str, hours: int) -> None:
+    """Rather than zeros."""
+    watched, _, _ = walked(preset, hours=hours)
+    assert "regret_dp" not in watched.decided
 
 
 def test_static_pushes_lie_between_silence_and_the_best_action() -> None:
