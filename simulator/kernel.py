@@ -20,6 +20,7 @@ from simulator.catalogue import Catalogue, catalogue_of
 from simulator.config import WorldConfig
 from simulator.dynamics import advance
 from simulator.happened import Happened, concatenated, happened, no_happened
+from simulator.lists import Lists, lists_of
 from simulator.population import draw_drift, draw_traits, segment_tastes
 from simulator.state import State, Traits, newborn
 from simulator.streams import Draw, life_keys, uniforms
@@ -40,15 +41,18 @@ class Ground:
     config: WorldConfig
     calendar: Calendar
     catalogue: Catalogue
+    lists: Lists
     tastes: Float  # (G, D) of segments
 
 
 def ground_of(config: WorldConfig) -> Ground:
     """Build what a configuration's users share; of itself it holds no randomness of a run."""
+    catalogue = catalogue_of(config)
     return Ground(
         config=config,
         calendar=calendar_of(config),
-        catalogue=catalogue_of(config),
+        catalogue=catalogue,
+        lists=lists_of(catalogue),
         tastes=segment_tastes(config),
     )
 
@@ -57,6 +61,7 @@ def ground_of(config: WorldConfig) -> Ground:
 class Offer:
     """What may be sent at the start of a step."""
 
+    which: Whole  # (N,) list of each row
     items: NDArray[np.int32]  # (N, K)
     hour_of_week: Whole  # (N,) local
     is_in_stock: Flags  # (N, K)
@@ -129,24 +134,28 @@ class Population:
         """Slates, local hours and availability at the start of the step."""
         if self._offer is None:
             catalogue, hour = self.ground.catalogue, self.state.hour
-            items = self.slates_of(np.arange(self.n_users))
+            which, lists = self._lists_of(self.traits.person, hour), self.ground.lists
+            items = lists.items.take(which, axis=0)
             self._offer = Offer(
+                which=which,
                 items=items,
                 hour_of_week=self.ground.calendar.hour_of_week(self.traits.zone, hour),
-                is_in_stock=catalogue.in_stock(items, hour),
+                is_in_stock=lists.in_stock(which, hour),
                 hours_left=catalogue.hours_left(items, hour),
             )
         return self._offer
 
     def slates_of(self, rows: Whole) -> NDArray[np.int32]:
         """The short list of each row now, (M, K)."""
-        slates, hour = self.ground.catalogue.slates, self.state.hour[rows]
+        which = self._lists_of(self.traits.person[rows], self.state.hour[rows])
+        return self.ground.lists.items.take(which, axis=0)
+
+    def _lists_of(self, person: NDArray[np.uint64], hour: Whole) -> Whole:
+        """Number of the list of each row now, (M,)."""
         if self.ground.config.clock.has_shared_slate:
-            keys = np.broadcast_to(life_keys(_SLATE_SEED, 0), len(rows))
-        else:
-            keys = self.traits.person[rows]
-        which = (uniforms(keys, hour, Draw.SLATE) * len(slates)).astype(np.int64)
-        return slates.take(which, axis=0)
+            person = np.broadcast_to(life_keys(_SLATE_SEED, 0), len(hour))
+        drawn = uniforms(person, hour, Draw.SLATE)
+        return (drawn * self.ground.lists.n_lists).astype(np.int64)
 
     def matches(self) -> NDArray[np.float32]:
         """Fit of each offered item to its user's taste, (N, K)."""
@@ -230,7 +239,7 @@ class Population:
         config, ground, row = self.ground.config, self.ground, sends.row
         if not len(row):  # most hours of the night: a third of a step's cost
             return no_happened(), pushes.no_answers()
-        traits, state, items = self.traits.take(row), self.state.take(row), sends.item[:, None]
+        traits, state, items = self.traits.some(row), self.state.some(row), sends.item[:, None]
         match = response.match_of(traits, state, items, catalogue=ground.catalogue)
         z = response.item_log_odds(
             config, traits, state, items, catalogue=ground.catalogue, match=match

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from simulator import response
 from simulator.calendar import HOURS_A_WEEK
 from simulator.kernel import Ground, Population
 from simulator.known import N_WINDOWS, Known
-from simulator.state import State
+from simulator.state import sends_in_week
 
 __all__ = ["Observe", "Observer", "observer_of"]
 
@@ -31,7 +31,7 @@ Fill = Callable[[Population, Known, Float], None]
 _LAG_H = 24.0 * 30  # lags, counts and rates that reach 1
 _MANY = 100.0
 _MANY_SESSIONS_A_DAY = 10.0
-_CHUNK = 1024  # rows
+_CHUNK_CELLS = 2**17  # features of candidates that fit in a cache together
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +151,25 @@ def _history(ground: Ground) -> Block:
     def fill(population: Population, known: Known, out: Float) -> None:
         state = population.state
         out[:, 0] = 2.0 * state.hour / horizon_h - 1.0
+        # Apart from the other columns, where numbers lie side by side, logarithms are fast.
+        scaled = np.empty((len(tops), len(out)), np.float32)
         for column, last_h in enumerate((state.send_h, known.click_h, known.session_h)):
-            out[:, 1 + column] = state.hour - last_h
-        in_week = state.sent_by_day.sum(axis=1, dtype=np.int32)
-        counts = (in_week, state.n_sends, known.n_clicks, known.n_orders)
+            scaled[column] = state.hour - last_h
+        counts: tuple[NDArray[np.integer[Any]], ...] = (
+            sends_in_week(state),
+            state.n_sends,
+            known.n_clicks,
+            known.n_orders,
+        )
         for column, count in enumerate(counts):
-            out[:, 4 + column] = count
-        out[:, 8] = known.sessions_per_day
-        # In one pass over all columns, in place: −1 at zero, 1 at its top, logarithmic between.
-        scaled = out[:, 1:]
+            scaled[3 + column] = count
+        scaled[7] = known.sessions_per_day
+        # In one pass over all columns: −1 at zero, 1 at its top, logarithmic between.
         scaled += np.float32(1.0)
         np.log(scaled, out=scaled)
-        scaled *= per_log
+        scaled *= per_log[:, None]
         scaled -= np.float32(1.0)
+        out[:, 1:] = scaled.T
 
     return Block(names, fill)
 
@@ -187,55 +193,52 @@ def _windows() -> Block:
 def _candidates(ground: Ground, *, has_taste: bool) -> Block:
     """Of each candidate: what the server knows of it, alone and beside the user.
 
-    Rows are taken in chunks that fit in the cache, with one place for their items' features, so
-    that no step asks the system for memory of the size of the whole table.
+    Rows are taken in chunks that fit in the cache.
     """
-    catalogue, k = ground.catalogue, ground.config.clock.n_candidates
-    features, lifetime_h = catalogue.features, catalogue.lifetime_h
-    scale = np.float32(1.0 / (3.0 * np.sqrt(features.shape[1])))  # 1 at three deviations
-    log = np.log(catalogue.price)
-    price = ((log - log.mean()) / (3.0 * max(float(log.std()), 1e-9))).astype(np.float32)
-    of_items = np.empty((_CHUNK, k, features.shape[1]), np.float32)
+    lists, k = ground.lists, ground.config.clock.n_candidates
+    n_features, lifetime_h = ground.catalogue.features.shape[1], ground.catalogue.lifetime_h
+    scale = np.float32(1.0 / (3.0 * np.sqrt(n_features)))  # 1 at three deviations
+    chunk = max(_CHUNK_CELLS // (k * n_features), 1)
     kinds = ["match", "appeal", "price", "since_sent"]
     kinds += ["left"] * bool(lifetime_h) + ["taste"] * has_taste
 
     def fill(population: Population, known: Known, out: Float) -> None:
         offer, traits, state = population.offer(), population.traits, population.state
-        for start in range(0, len(out), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            items, to = offer.items[rows], out[rows]
-            looks = np.take(features, items, axis=0, out=of_items[: len(items)], mode="clip")
-            to[:, :k] = _fit(known.profile[rows], looks) * scale
-            to[:, k : 2 * k] = catalogue.appeal_of(items, state.hour[rows])
-            to[:, 2 * k : 3 * k] = price.take(items)
-            _since_sent(state, rows, items, to[:, 3 * k : 4 * k])
-            if lifetime_h:
-                left = np.minimum(offer.hours_left[rows] / lifetime_h, 1.0)
-                to[:, 4 * k : 5 * k] = 2.0 * left - 1.0
+        out[:, k : 2 * k] = lists.appeal_of(offer.which, state.hour)
+        out[:, 2 * k : 3 * k] = lists.price.take(offer.which, axis=0)
+        _since_sent(population, out[:, 3 * k : 4 * k])
+        if lifetime_h:
+            out[:, 4 * k : 5 * k] = 2.0 * np.minimum(offer.hours_left / lifetime_h, 1.0) - 1.0
+        for start in range(0, len(out), chunk):
+            rows = slice(start, start + chunk)
+            looks = lists.looks_of(offer.which[rows])
+            _fit(known.profile[rows] * scale, looks, out[rows, :k])
             if has_taste:
-                to[:, -k:] = _fit(traits.taste[rows] + state.drift[rows], looks) * scale
+                _fit((traits.taste[rows] + state.drift[rows]) * scale, looks, out[rows, -k:])
 
     return Block(tuple(f"{kind}_{position}" for kind in kinds for position in range(k)), fill)
 
 
-def _fit(taste: Float, looks: Float) -> Float:
-    """A taste on each candidate's features, (n, K).
+def _fit(taste: Float, looks: Float, out: Float) -> None:
+    """A taste (n, D) on each candidate's features (n, D, K), into (n, K).
 
-    einsum, not a matrix product: its sums do not depend on how many rows there are.
+    One small product a row, whose sums do not depend on how many rows there are.
     """
-    return np.asarray(np.einsum("nd,nkd->nk", taste, looks))
+    out[:] = np.matmul(taste[:, None, :], looks)[:, 0]
 
 
-def _since_sent(state: State, rows: slice, items: NDArray[np.int32], out: Float) -> None:
+def _since_sent(population: Population, out: Float) -> None:
     """Hours since each candidate was last sent, of the last few items; 1 where it was not."""
     out[:] = 1.0
-    (_, k), recent = items.shape, state.recent_item[rows]
-    # Flat positions: on three axes numpy takes several times as long to find them.
-    at = np.flatnonzero(items[:, None, :] == recent[:, :, None])  # (n, places, K)
-    pair, position = at // k, at % k
-    row = pair // recent.shape[1]
-    since_h = state.hour[rows][row] - state.recent_h[rows].ravel()[pair]
-    out[row, position] = _scaled(since_h, _LAG_H)
+    offer, state = population.offer(), population.state
+    places = state.recent_item.shape[1]
+    # Few lists hold an item that was sent of late; only those are looked through.
+    pair = np.flatnonzero(population.ground.lists.may_hold(offer.which, state.recent_item))
+    row = pair // places
+    at = np.flatnonzero(offer.items[row] == state.recent_item.ravel()[pair, None])
+    found, position = at // out.shape[1], at % out.shape[1]
+    row, pair = row[found], pair[found]
+    out[row, position] = _scaled(state.hour[row] - state.recent_h.ravel()[pair], _LAG_H)
 
 
 def _hidden(ground: Ground) -> Block:

@@ -20,11 +20,12 @@ from simulator.config import WorldConfig
 from simulator.happened import Happened, concatenated, happened
 from simulator.response import fit_of
 from simulator.state import State, Traits
-from simulator.streams import Draw, exponentials, uniforms
+from simulator.streams import Draw, exponentials, normal_of, uniforms
 
 __all__ = [
     "Rate",
     "Sessions",
+    "basket_value",
     "draw_orders",
     "draw_sessions",
     "expected_sessions",
@@ -32,6 +33,7 @@ __all__ = [
     "look_at",
     "mean_order_value",
     "order_delay_min",
+    "order_wait_min",
     "session_rate",
 ]
 
@@ -153,7 +155,13 @@ def organic_values(
     config: WorldConfig, keys: NDArray[np.uint64], hours: Whole, *, lane: Whole
 ) -> Float:
     """Money of organic orders: a log-normal basket, (M,)."""
-    z = _lane_normals(keys, hours, Draw.ORDER_VALUE, lane)
+    first = uniforms(keys, hours, Draw.ORDER_VALUE, lane=2 * lane)
+    second = uniforms(keys, hours, Draw.ORDER_VALUE, lane=2 * lane + 1)
+    return basket_value(config, normal_of(first, second))
+
+
+def basket_value(config: WorldConfig, z: Float) -> Float:
+    """Money of an organic order of each standard normal; any shape."""
     sd = np.hypot(config.items.price_sd, config.orders.value_sd)
     return np.asarray(np.exp(config.items.price_mu + sd * z))
 
@@ -188,14 +196,18 @@ def order_delay_min(
     config: WorldConfig, keys: NDArray[np.uint64], hours: Whole, *, lane: Whole
 ) -> Float:
     """Minutes from a session to its order: a mixture of exponentials, (M,)."""
-    which = uniforms(keys, hours, Draw.ORDER_DELAY, lane=2 * lane)
-    part = np.searchsorted(np.cumsum(config.orders.delay_shares), which, side="right")
-    mean_h = np.asarray(config.orders.delay_means_h)[
-        np.minimum(part, len(config.orders.delay_means_h) - 1)
-    ]
-    return np.asarray(60.0 * mean_h) * exponentials(
-        uniforms(keys, hours, Draw.ORDER_DELAY, lane=2 * lane + 1)
+    return order_wait_min(
+        config,
+        uniforms(keys, hours, Draw.ORDER_DELAY, lane=2 * lane),
+        uniforms(keys, hours, Draw.ORDER_DELAY, lane=2 * lane + 1),
     )
+
+
+def order_wait_min(config: WorldConfig, which: Float, wait: Float) -> Float:
+    """Minutes from a session to its order, of two uniforms: which part, and how long, (M,)."""
+    means_h = np.asarray(config.orders.delay_means_h)
+    part = np.searchsorted(np.cumsum(config.orders.delay_shares), which, side="right")
+    return 60.0 * means_h.take(part, mode="clip") * exponentials(wait)
 
 
 def leave_chance(config: WorldConfig, *, hours: int) -> float:
@@ -276,9 +288,3 @@ def _more_than(rate: Float, j: int) -> Float:
         term = term * rate / i
         below += term
     return np.maximum(1.0 - below, 0.0)
-
-
-def _lane_normals(keys: NDArray[np.uint64], hours: Whole, draw: Draw, lane: Whole) -> Float:
-    first = uniforms(keys, hours, draw, lane=2 * lane)
-    second = uniforms(keys, hours, draw, lane=2 * lane + 1)
-    return np.asarray(np.sqrt(-2.0 * np.log(first + 2.0**-54)) * np.cos(2.0 * np.pi * second))

@@ -19,9 +19,9 @@ from simulator.calendar import Calendar
 from simulator.catalogue import Catalogue
 from simulator.config import WorldConfig
 from simulator.happened import Happened, concatenated
-from simulator.organic import order_delay_min, organic_values
+from simulator.organic import basket_value, order_wait_min
 from simulator.state import State, Traits
-from simulator.streams import Draw, exponentials, normals, several, uniforms
+from simulator.streams import Draw, exponentials, normal_of, several
 
 __all__ = [
     "NIGHT_ENDS_H",
@@ -50,6 +50,20 @@ _ANSWERS = (
     Draw.UNINSTALL,
 )
 _VISIT_LANE = 500  # keeps a push visit's order apart from those of organic sessions
+_VALUES = (
+    (Draw.CLICK_VALUE, 0),
+    (Draw.CLICK_VALUE, 1),
+    (Draw.ORDER_VALUE, 2 * _VISIT_LANE),
+    (Draw.ORDER_VALUE, 2 * _VISIT_LANE + 1),
+)
+_DELAYS = (
+    (Draw.CLICK_DELAY, 0),
+    (Draw.CLICK_DELAY, 1),
+    (Draw.CLICK_TIME, 0),
+    (Draw.CLICK_TIME, 1),
+)
+_ORDER_DELAYS = ((Draw.ORDER_DELAY, 2 * _VISIT_LANE), (Draw.ORDER_DELAY, 2 * _VISIT_LANE + 1))
+_ALL = (*_DELAYS, *_VALUES, *_ORDER_DELAYS, (Draw.OPT_OUT, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +173,15 @@ def order_values(
     price: Float,
 ) -> Float:
     """Money of each visit's order, were there one: about the item's price after a click, (N, J)."""
-    z = normals(traits.key, state.hour, Draw.CLICK_VALUE, n_lanes=1)
+    drawn = several(traits.key, state.hour, _VALUES)
+    return _values(config, drawn[:, :, None], is_clicked=answers.is_clicked, price=price)
+
+
+def _values(config: WorldConfig, drawn: Float, *, is_clicked: Flags, price: Float) -> Float:
+    """Money of orders, of the four uniforms of each; broadcast."""
     sd = config.orders.value_sd
-    lane = np.full(len(traits.key), _VISIT_LANE)
-    basket = organic_values(config, traits.key, state.hour, lane=lane)[:, None]
-    return np.where(answers.is_clicked, price * np.exp(sd * z - sd**2 / 2.0), basket)
+    of_click = price * np.exp(sd * normal_of(drawn[0], drawn[1]) - sd**2 / 2.0)
+    return np.where(is_clicked, of_click, basket_value(config, normal_of(drawn[2], drawn[3])))
 
 
 def outcomes_of_pushes(
@@ -212,8 +230,8 @@ def outcomes_of_pushes(
             at_once,
             _answered(
                 config,
-                traits.take(at),
-                state.take(at),
+                traits.some(at),
+                state.some(at),
                 sends.take(at),
                 answers.take(at),
                 sent_min=sent_min[at],
@@ -236,13 +254,13 @@ def _answered(
     catalogue: Catalogue,
 ) -> Happened:
     """Outcomes of pushes that somebody answered, all of them (M,)."""
-    visit_min = sent_min + click_delay_min(config, traits, state, sent_min, calendar=calendar)
-    price = catalogue.price[sends.item][:, None]
-    wide = Answers(**{name: getattr(answers, name)[:, None] for name in Answers.__slots__})
-    value = order_values(config, traits, state, answers=wide, price=price)[:, 0]
-    lane = np.full(len(sends.row), _VISIT_LANE)
-    order_min = visit_min + order_delay_min(config, traits.key, state.hour, lane=lane)
-    leaves_min = sent_min + 60.0 * uniforms(traits.key, state.hour, Draw.OPT_OUT, lane=1)
+    drawn = several(traits.key, state.hour, _ALL)
+    visit_min = sent_min + _delay_min(config, traits, drawn[:4], sent_min, calendar=calendar)
+    value = _values(
+        config, drawn[4:8], is_clicked=answers.is_clicked, price=catalogue.price[sends.item]
+    )
+    order_min = visit_min + order_wait_min(config, drawn[8], drawn[9])
+    leaves_min = sent_min + 60.0 * drawn[10]
     return _told(
         sends,
         (
@@ -276,18 +294,22 @@ def click_delay_min(
     config: WorldConfig, traits: Traits, state: State, sent_min: Float, *, calendar: Calendar
 ) -> Float:
     """Minutes from delivery to an answer, (M,): two log-normals and a tail; nights end first."""
+    drawn = several(traits.key, state.hour, _DELAYS)
+    return _delay_min(config, traits, drawn, sent_min, calendar=calendar)
+
+
+def _delay_min(
+    config: WorldConfig, traits: Traits, drawn: Float, sent_min: Float, *, calendar: Calendar
+) -> Float:
+    """Delays of the four uniforms of each push, (M,)."""
     delivery = config.delivery
-    which = uniforms(traits.key, state.hour, Draw.CLICK_DELAY)
-    z = normals(traits.key, state.hour, Draw.CLICK_TIME, n_lanes=1)[:, 0]
+    which, wait, first, second = drawn
+    z = normal_of(first, second)
     fast = delivery.fast_median_min * np.exp(delivery.fast_sd * z)
     slow = delivery.slow_median_min * np.exp(delivery.slow_sd * z)
-    tail = (
-        60.0
-        * delivery.tail_mean_h
-        * exponentials(uniforms(traits.key, state.hour, Draw.CLICK_DELAY, lane=1))
-    )
+    tail = 60.0 * delivery.tail_mean_h * exponentials(wait)
     edges = np.cumsum(delivery.delay_shares)
-    delay = np.select([which < edges[0], which < edges[1]], [fast, slow], default=tail)
+    delay = np.where(which < edges[0], fast, np.where(which < edges[1], slow, tail))
     local = calendar.hour_of_week(traits.zone, ((sent_min + delay) // 60).astype(np.int64)) % 24
     # Who would answer in the night does so when the night is over; who answers at once is awake.
     sleeps = (local < NIGHT_ENDS_H) & (which >= edges[0])

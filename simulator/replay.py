@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from bandit.draws import key_of
 from bandit.slots import HOUR_MS
 from simulator.calendar import Calendar, calendar_of
-from simulator.catalogue import Catalogue, catalogue_of
+from simulator.catalogue import catalogue_of
 from simulator.config import WorldConfig
 from simulator.happened import Happened, concatenated
 from simulator.kernel import Ground, Population
+from simulator.lists import Lists, lists_of
 from simulator.logged import Logged, Plan, joined
 from simulator.population import segment_tastes
 from simulator.sections import Clock, Hours, Items
@@ -116,10 +117,12 @@ def _born(config: WorldConfig, plan: Plan, *, seed: int) -> Population:
 
 def _ground(config: WorldConfig) -> Ground:
     """Shared tables; those that do not change from one simulation to the next are kept."""
+    lists = _lists(config.clock, config.items)
     return Ground(
         config=config,
         calendar=_calendar(config.clock, config.hours),
-        catalogue=_catalogue(config.clock, config.items),
+        catalogue=lists.catalogue,
+        lists=lists,
         tastes=segment_tastes(config),
     )
 
@@ -130,8 +133,8 @@ def _calendar(clock: Clock, hours: Hours) -> Calendar:
 
 
 @lru_cache(maxsize=2)
-def _catalogue(clock: Clock, items: Items) -> Catalogue:
-    return catalogue_of(WorldConfig(clock=clock, items=items))
+def _lists(clock: Clock, items: Items) -> Lists:
+    return lists_of(catalogue_of(WorldConfig(clock=clock, items=items)))
 
 
 def _sends(plan: Plan) -> tuple[Whole, Whole, Whole]:

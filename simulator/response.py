@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from simulator.calendar import Calendar
 from simulator.catalogue import Catalogue
 from simulator.config import WorldConfig
-from simulator.state import State, Traits
+from simulator.state import State, Traits, sends_in_week
 from simulator.streams import Draw, uniforms
 
 __all__ = [
@@ -146,7 +146,7 @@ def displaced_share(config: WorldConfig, traits: Traits, state: State) -> Float:
 def hazard_log(config: WorldConfig, traits: Traits, state: State) -> Float:
     """Log of the user's part of the hazard of opting out at one more push, (N,)."""
     opt_out = config.opt_out
-    in_week = state.sent_by_day.sum(axis=1, dtype=np.int64) + 1.0
+    in_week = sends_in_week(state) + 1.0
     excess = np.maximum(in_week - opt_out.free_per_week, 0.0)
     with np.errstate(divide="ignore"):
         log = np.log(opt_out.hazard * traits.frailty)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bandit.actions import Reason
 from simulator.kernel import Population
 from simulator.sections import Rules
+from simulator.state import sends_in_week
 
 __all__ = ["Reasons", "names_of", "reasons_of"]
 
@@ -115,9 +116,8 @@ def _of_user(population: Population) -> Bits:
     state, rules = population.state, population.ground.config.rules
     bits = ~state.is_reachable * _CONSENT
     bits |= ~state.is_alive * _NOT_ELIGIBLE
-    today = np.take_along_axis(state.sent_by_day, (state.hour // 24 % 7)[:, None], axis=1)[:, 0]
-    in_week = state.sent_by_day.sum(axis=1, dtype=np.int64)
-    is_capped = (today >= rules.cap_per_day) | (in_week >= rules.cap_per_week)
+    today = state.sent_by_day[np.arange(len(bits)), state.hour // 24 % 7]
+    is_capped = (today >= rules.cap_per_day) | (sends_in_week(state) >= rules.cap_per_week)
     bits |= is_capped * _CAP
     if rules.quiet_from_h % 24 != rules.quiet_to_h % 24:
         bits |= ~population.traits.is_zone_known * _UNKNOWN_ZONE

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEVER_H", "N_RECENT", "Rows", "State", "Traits", "newborn"]
+__all__ = ["NEVER_H", "N_RECENT", "Rows", "State", "Traits", "newborn", "sends_in_week"]
 
 NEVER_H = -(10**6)
 N_RECENT = 4
@@ -34,6 +34,10 @@ class Rows:
         """Return a copy of some rows."""
         return type(self)(**{name: getattr(self, name)[rows] for name in self.__slots__})
 
+    def some(self, rows: NDArray[np.integer[Any]]) -> Self:
+        """Some rows to read from; a column is copied when it is first asked for."""
+        return cast(Self, _Some(self, rows))
+
     def put(self, rows: NDArray[Any], other: Self) -> None:
         """Write another's rows over some of these, in place."""
         for name, array in self.columns():
@@ -47,6 +51,23 @@ class Rows:
     def n_bytes(self) -> int:
         """Memory of all columns."""
         return sum(array.nbytes for _, array in self.columns())
+
+
+class _Some:
+    """Rows of a struct of arrays, whose columns are taken one by one; see :meth:`Rows.some`."""
+
+    def __init__(self, whole: Rows, rows: NDArray[np.integer[Any]]) -> None:
+        self._whole, self._rows = whole, rows
+
+    def __getattr__(self, name: str) -> Any:
+        of_whole = getattr(self._whole, name)
+        column = of_whole.take(self._rows, axis=0)
+        setattr(self, name, column)
+        return column
+
+    def some(self, rows: NDArray[np.integer[Any]]) -> _Some:
+        """Some of these rows."""
+        return _Some(self._whole, self._rows[rows])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,3 +154,12 @@ def newborn(traits: Traits, *, n_templates: int, drift: NDArray[np.float32]) -> 
         sessions_per_day=np.zeros(n),
         drift=drift,
     )
+
+
+def sends_in_week(state: State) -> NDArray[np.int16]:
+    """Sends of the last seven days of each user, (N,)."""
+    # Column by column: a sum along rows of seven takes numpy four times as long.
+    total = state.sent_by_day[:, 0].astype(np.int16)
+    for day in range(1, _DAYS):
+        total += state.sent_by_day[:, day]
+    return total

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bandit.draws import mix64
 
-__all__ = ["Draw", "exponentials", "life_keys", "normals", "several", "uniforms"]
+__all__ = ["Draw", "exponentials", "life_keys", "normal_of", "normals", "several", "uniforms"]
 
 Key = NDArray[np.uint64]
 Float = NDArray[np.float64]
@@ -158,6 +158,11 @@ def normals(key: Key, step: NDArray[np.int64], draw: Draw, *, n_lanes: int) -> F
     angle = 2.0 * np.pi * second
     both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     return np.asarray(both[:, :n_lanes])
+
+
+def normal_of(first: Float, second: Float) -> Float:
+    """One standard normal of each pair of uniforms, as :func:`normals` makes them; broadcast."""
+    return np.asarray(np.sqrt(-2.0 * np.log(first + _LEAST)) * np.cos(2.0 * np.pi * second))
 
 
 def exponentials(uniform: Float) -> Float:

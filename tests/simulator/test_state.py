@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from simulator.state import NEVER_H
+from simulator.state import NEVER_H, sends_in_week
 from tests.simulator.conftest import Begin
 
 
@@ -21,6 +22,29 @@ def test_rows_that_are_taken_and_put_back_leave_all_as_it_was(begin: Begin) -> N
     lived.state.put(rows, held)
     for name, column in lived.state.columns():
         assert np.array_equal(column, getattr(before, name)), name
+
+
+def test_some_rows_read_as_rows_that_were_taken(begin: Begin) -> None:
+    """Column by column, also some of some; what is read is a copy."""
+    lived = begin("ecommerce", 20)
+    rows, of_those = np.array([11, 3, 5]), np.array([2, 0])
+    some, taken = lived.traits.some(rows), lived.traits.take(rows)
+    fewer, fewer_taken = some.some(of_those), taken.take(of_those)
+    for name, column in lived.traits.columns():
+        assert np.array_equal(getattr(some, name), getattr(taken, name)), name
+        assert np.array_equal(getattr(fewer, name), getattr(fewer_taken, name)), name
+        assert not np.shares_memory(getattr(some, name), column), name
+        assert getattr(some, name) is getattr(some, name), name
+    with pytest.raises(AttributeError, match="wings"):
+        getattr(some, "wings")  # noqa: B009 - what is asked for is not there
+
+
+def test_sends_in_week_is_the_sum_over_the_days(begin: Begin) -> None:
+    """Full counters do not overflow."""
+    state = begin("ecommerce", 3).state
+    state.sent_by_day[:] = 255
+    state.sent_by_day[1] = np.arange(7)
+    assert sends_in_week(state).tolist() == [7 * 255, 21, 7 * 255]
 
 
 def test_a_copy_shares_no_memory(begin: Begin) -> None:
