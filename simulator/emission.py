@@ -29,7 +29,7 @@ Whole = NDArray[np.int64]
 _MINUTE_MS = HOUR_MS // 60
 _RANK_BITS = 16
 _ATTRIBUTED = np.zeros(256, np.bool_)
-_ATTRIBUTED[[kind for kind in Kind if kind.is_response] + [Kind.CONVERTED]] = True
+_ATTRIBUTED[[*(k for k in Kind if k.is_response), Kind.CONVERTED, Kind.REFUNDED]] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

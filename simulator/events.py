@@ -86,9 +86,12 @@ def events_of(told: Heard, *, user: Whole, before: Population) -> Events:
         As it was when the step began.
     """
     parts = [_of_kind(told, user, before, kind, action) for kind, action in _PUSHES.items()]
-    is_session, is_order = told.kind == Kind.SESSION, told.kind == Kind.CONVERTED
+    is_session, is_order, is_back = (
+        told.kind == kind for kind in (Kind.SESSION, Kind.CONVERTED, Kind.REFUNDED)
+    )
     parts += _of_sessions(told.take(is_session), user[is_session], before)
     parts += _of_orders(told.take(is_order), user[is_order], before)
+    parts.append(_of_refunds(told.take(is_back), user[is_back], before))
     return _joined(parts)
 
 
@@ -144,6 +147,10 @@ def _of_orders(told: Heard, user: Whole, before: Population) -> list[Events]:
             rating=_ratings(told, before)[rated],
         ),
     ]
+
+
+def _of_refunds(told: Heard, user: Whole, before: Population) -> Events:
+    return _events("refund", user, told.at_ms, item=told.item, of=before, amount=told.value)
 
 
 def _ratings(told: Heard, before: Population) -> Float:

@@ -99,6 +99,8 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "orders.recent_share": _SHARE,
         "orders.delay_shares": _SHARE,
         "orders.delay_means_h": _POSITIVE,
+        "orders.refund_share": _SHARE,
+        "orders.refund_mean_days": _DAYS,
         "taste.half_life_days": _DAYS,
         "taste.drift_share": _SHARE,
         "taste.segments": (1, 10_000),

@@ -18,6 +18,7 @@ from simulator.calendar import Calendar
 from simulator.catalogue import Catalogue
 from simulator.config import WorldConfig
 from simulator.happened import Happened, concatenated, happened
+from simulator.refunds import refunds_of
 from simulator.response import fit_of
 from simulator.state import State, Traits
 from simulator.streams import Draw, exponentials, normal_of, uniforms
@@ -127,7 +128,7 @@ def draw_sessions(
 def draw_orders(
     config: WorldConfig, traits: Traits, state: State, sessions: Sessions, items: NDArray[np.int32]
 ) -> Happened:
-    """Sessions and the orders they end in, credited to a click of the day before, if any."""
+    """Sessions, the orders they end in, credited to a click of the day before, and refunds."""
     row, key = sessions.row, traits.key[sessions.row]
     hour = state.hour[row]
     drawn = uniforms(key, hour, Draw.SESSION_ORDER, lane=sessions.lane)
@@ -148,7 +149,9 @@ def draw_orders(
         ref=ref,
         item=items[bought],
     )
-    return concatenated([visits, orders])
+    if not config.orders.refund_share:
+        return concatenated([visits, orders])
+    return concatenated([visits, orders, refunds_of(config, orders, keys, hours, lane=lane)])
 
 
 def organic_values(

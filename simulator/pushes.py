@@ -20,6 +20,7 @@ from simulator.catalogue import Catalogue
 from simulator.config import WorldConfig
 from simulator.happened import Happened, concatenated
 from simulator.organic import basket_value, order_wait_min
+from simulator.refunds import is_refunded, refunds_of
 from simulator.state import State, Traits
 from simulator.streams import Draw, exponentials, normal_of, several
 
@@ -28,6 +29,7 @@ __all__ = [
     "Answers",
     "Sends",
     "answer",
+    "are_refunded",
     "click_delay_min",
     "no_answers",
     "order_values",
@@ -261,7 +263,7 @@ def _answered(
     )
     order_min = visit_min + order_wait_min(config, drawn[8], drawn[9])
     leaves_min = sent_min + 60.0 * drawn[10]
-    return _told(
+    told = _told(
         sends,
         (
             (Kind.CLICKED, answers.is_clicked, visit_min),
@@ -273,6 +275,18 @@ def _answered(
         ),
         value=value,
     )
+    if not config.orders.refund_share:
+        return told
+    at = np.flatnonzero(answers.has_ordered)
+    orders = told.take(told.kind == Kind.CONVERTED)  # in the order of the pushes
+    keys, hours, lane = traits.key[at], state.hour[at], np.full(len(at), _VISIT_LANE)
+    return concatenated([told, refunds_of(config, orders, keys, hours, lane=lane)])
+
+
+def are_refunded(config: WorldConfig, traits: Traits, state: State) -> Flags:
+    """Whether the order of each user's visit would be given back, whatever is sent, (N,)."""
+    lane = np.full(len(traits.key), _VISIT_LANE)
+    return is_refunded(config, traits.key, state.hour, lane=lane)
 
 
 def _told(sends: Sends, kinds: tuple[tuple[Kind, Flags, Float], ...], *, value: Float) -> Happened:

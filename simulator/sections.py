@@ -162,6 +162,8 @@ class Orders:
     recent_share: float = 0.3
     delay_shares: tuple[float, ...] = (0.70, 0.20, 0.10)
     delay_means_h: tuple[float, ...] = (0.2, 8.0, 96.0)
+    refund_share: float = 0.0  # of orders that are given back, whole
+    refund_mean_days: float = 10.0  # from the order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ class Draw(IntEnum):
     CLICK_TIME = 22
     CLICK_VALUE = 23
     CLICK_VISIT = 24
+    REFUND = 25
     REPLAY = 30
 
 

@@ -124,6 +124,7 @@ def tiny_problem(config: WorldConfig, worth: Worth, *, hours: int = 24) -> TinyP
         Naming what would make the state larger than this.
     """
     _check(config, hours)
+    worth.expect_refunds_of(config)
     n_levels = config.fatigue.levels
     rows = Population.begin(
         ground_of(config), life_keys(0, np.zeros(n_levels + 2, np.int64)), hours=hours

@@ -30,7 +30,11 @@ _BLOCK = 256  # rows whose actions, three arrays of them, fit in the caches
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """True means of the eight quantities of :class:`~simulator.worth.Quantity`."""
+    """True means of the eight quantities of :class:`~simulator.worth.Quantity`.
+
+    Orders and their value are those made; a scheme that counts refunds takes their share of both
+    away (:class:`~simulator.worth.Worth`).
+    """
 
     base: Float  # (N, Q) organic outcomes of this step
     caused: Float  # (N, A, Q) by the action over whole windows
@@ -78,6 +82,7 @@ def mean_reward(population: Population, worth: Worth) -> NDArray[np.float32]:
     is worth is a quadratic in its two chances of a click, so no quantity is kept apart.
     """
     config, of = population.ground.config, worth.of_quantity
+    worth.expect_refunds_of(config)
     match, traits = population.matches(), population.traits
     displaced = response.displaced_share(config, traits, population.state)[:, None]
     opts_out, uninstalls = _leaves(population, match)
@@ -187,12 +192,13 @@ def outcome_of(population: Population, worth: Worth) -> Float:
     value = pushes.order_values(
         config, population.traits, population.state, answers=answers, price=price
     )
+    refunded = pushes.are_refunded(config, population.traits, population.state)[:, None]
     of = worth.of_quantity
     paid = (
         of[Quantity.CLICK] * answers.is_clicked
         + of[Quantity.DISMISSAL] * answers.is_dismissed
         + of[Quantity.SESSION] * answers.is_visit
-        + (of[Quantity.ORDER] + of[Quantity.VALUE] * value) * answers.has_ordered
+        + worth.of_orders(value, refunded) * answers.has_ordered
         + of[Quantity.OPT_OUT] * answers.has_opted_out
         + of[Quantity.UNINSTALL] * answers.has_uninstalled
     )

@@ -103,9 +103,10 @@ class PushVectorEnv(VectorEnv[Seen, NDArray[Any], NDArray[Any]]):
         self.render_mode = checked_render_mode(render_mode, modes=self.metadata["render_modes"])
         self.face = Face(**options)
         self._ground = self.face.ground()
-        self._worth = Worth(self.face.reward_scheme(self._ground.config))
+        config = self._ground.config
+        self._worth = Worth(self.face.reward_scheme(config), config.orders.refund_share)
         self._observer = observer_of(self._ground, observe=self.face.observe)
-        clock = self._ground.config.clock
+        clock = config.clock
         self._n_slots = -(-self.face.hours // clock.slot_hours)
         self._n_actions = 1 + clock.n_candidates * self._n_slots
         self._lives: Lives | None = None

@@ -104,7 +104,7 @@ class World:
         self.population = Population.begin(self.ground, born, hours=hours)
         self.population.traits.key = life_keys(seed, self.users)
         self.known: Known = unknown(n_users, n_features=config.items.n_features)
-        self._worth = Worth(scheme)
+        self._worth = Worth(scheme, config.orders.refund_share)
         self._emitter = Emitter(emission=config.emission, start_ms=self.ground.calendar.start_ms)
         self._heard: Heard = no_heard()
         self._rows: Whole = np.arange(n_users)

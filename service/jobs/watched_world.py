@@ -129,7 +129,8 @@ class Watched:
     def came(self) -> dict[str, Float]:
         """Outcomes of each kind that happened on each day, each counted once, (days,) each.
 
-        ``attributed`` are the orders that a click is credited with; ``value`` is that of orders.
+        ``attributed`` are the orders that a click is credited with; ``value`` is that of orders
+        less that of refunds.
         """
         heard = {
             name: np.concatenate([getattr(outcomes, name) for outcomes in self._heard])
@@ -149,7 +150,7 @@ class Watched:
         found = {name: count(kind == k) for name, k in COUNTED.items()}
         is_order = kind == Kind.CONVERTED
         found["attributed"] = count(is_order & (heard["decision_id"][once] >= 0))
-        found["value"] = count(is_order, value)
+        found["value"] = count(is_order, value) - count(kind == Kind.REFUNDED, value)
         return found
 
     def _judge(self, decisions: Decisions, rows: slice, day: int, hours: Whole) -> None:

@@ -60,7 +60,14 @@ BUSY: dict[str, Any] = {
     "items": {"n_items": 60, "price_sd": 0.3},
     "activity": {"sessions_per_day": 1.5, "spread": 0.4, "churn_per_day": 0.0},
     "click": {"rate": 0.3, "spread": 0.3, "match_gain": 0.2},
-    "orders": {"per_click": 0.3, "per_session": 0.1, "value_sd": 0.3, "cannibalised": 0.9},
+    "orders": {
+        "per_click": 0.3,
+        "per_session": 0.1,
+        "value_sd": 0.3,
+        "cannibalised": 0.9,
+        "refund_share": 0.3,
+        "refund_mean_days": 1.0,
+    },
     "opt_out": {"opt_in_share": 1.0, "hazard": 0.0},
     "emission": {"late_share": 0.0, "duplicate_share": 0.0},
 }
@@ -145,16 +152,23 @@ def _share(name: str, signed: list[tuple[Happened, float]], ends_min: float) -> 
     """Mass before an instant, of all mass; signs subtract one table from another."""
     inside = whole = 0.0
     for told, sign in signed:
-        rows = told.kind == KIND[name]
-        mass = sign * (told.value[rows] if name == "value" else np.ones(rows.sum()))
-        inside += mass[told.at_min[rows] < ends_min].sum()
+        mass = sign * _mass(name, told)
+        inside += mass[told.at_min < ends_min].sum()
         whole += mass.sum()
     return float(inside / whole) if whole else 1.0
 
 
+def _mass(name: str, told: Happened) -> Float:
+    """What each outcome adds to a component; of money, refunds take away."""
+    mass = 1.0 * (told.kind == KIND[name])
+    if name == "value":
+        mass = (mass - (told.kind == Kind.REFUNDED)) * told.value
+    return mass
+
+
 def true_parts(world: World, action: int) -> tuple[Float, Float]:
     """Mean of what the action causes and of what it displaces, (R,) each."""
-    means, worth = means_of(world.population), Worth(SCHEME)
+    means, worth = means_of(world.population), Worth(SCHEME, world.config.orders.refund_share)
     return (
         worth.components(means.caused[:, action]).mean(axis=0),
         worth.components(means.displaced[:, action]).mean(axis=0),
@@ -216,12 +230,13 @@ def test_what_is_joined_is_what_has_happened_inside_the_interval(
         else:
             by_id = component.joins_by_id
             ends_min = (sent_min if by_id else 24 * 60.0) + component.window_ms / 6e4
-            rows = (told.kind == KIND[component.name]) & (_ms(told.at_min) < _ms(ends_min))
-            mass = told.value[rows] if component.measure == "value" else None
-            expected = np.bincount(told.row[rows], weights=mass, minlength=800).astype(float)
+            mass = _mass(component.name, told) * (_ms(told.at_min) < _ms(ends_min))
+            expected = np.bincount(told.row, weights=mass, minlength=800)
             if component.measure == "any":
                 expected = np.minimum(expected, 1.0)
-        np.testing.assert_allclose(joined[:, r], expected, rtol=1e-12, err_msg=component.name)
+        np.testing.assert_allclose(
+            joined[:, r], expected, rtol=1e-12, atol=1e-9, err_msg=component.name
+        )
 
 
 def _ms(at_min: Any) -> Any:

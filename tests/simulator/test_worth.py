@@ -62,7 +62,7 @@ def test_a_scheme_that_attributes_is_refused_with_the_way_out() -> None:
     "component",
     [
         Component(name="any visit", kinds=(Kind.SESSION,), measure="any", weight=1.0),
-        Component(name="refunds", kinds=(Kind.REFUNDED,), measure="count", weight=1.0),
+        Component(name="refunds", kinds=(Kind.REFUNDED,), measure="any", weight=1.0),
         Component(name="shown", kinds=(Kind.DISPLAYED,), measure="any", weight=1.0),
     ],
     ids=lambda component: component.name,
@@ -80,3 +80,39 @@ def test_several_kinds_of_one_component_add_up() -> None:
     )
     of = Worth(_scheme(leaving)).of_quantity
     assert of[Quantity.OPT_OUT] == of[Quantity.UNINSTALL] == -2.0
+
+
+def test_refunds_are_a_share_of_orders_and_of_their_money() -> None:
+    """Counted, added or subtracted; what is drawn is worth itself, whatever the share."""
+    net = Component(
+        name="net",
+        kinds=(Kind.CONVERTED,),
+        measure="value",
+        weight=0.5,
+        subtracts=(Kind.REFUNDED,),
+    )
+    back = Component(name="back", kinds=(Kind.REFUNDED,), measure="count", weight=-2.0)
+    worth = Worth(_scheme(net, back), 0.25)
+    assert worth.of_quantity[Quantity.VALUE] == 0.5 * 0.75
+    assert worth.of_quantity[Quantity.ORDER] == -2.0 * 0.25
+    one = np.zeros(1, np.int64)
+    kinds = (Kind.CONVERTED, Kind.REFUNDED)
+    told = concatenated([happened(k, one, at_min=np.zeros(1), value=20.0) for k in kinds])
+    assert worth.of_outcomes(told).tolist() == [10.0, -12.0]
+    value, is_back = np.array([20.0, 20.0]), np.array([False, True])
+    assert worth.of_orders(value, is_back).tolist() == [10.0, -2.0]
+
+
+def test_what_is_subtracted_counts_against() -> None:
+    """Any kind, drawn and in the mean: it was left out before."""
+    fewer = Component(
+        name="fewer",
+        kinds=(Kind.CONVERTED,),
+        measure="count",
+        weight=2.0,
+        subtracts=(Kind.SESSION,),
+    )
+    worth = Worth(_scheme(fewer))
+    assert worth.of_quantity[Quantity.SESSION] == -2.0
+    told = happened(Kind.SESSION, np.zeros(1, np.int64), at_min=np.zeros(1))
+    assert worth.of_outcomes(told).tolist() == [-2.0]

@@ -8,6 +8,7 @@ from bandit.floor import Floor
 from bandit.join import Joiner
 from bandit.loop import Loop
 from bandit.outcomes import UPLIFT, Kind
+from bandit.slots import DAY_MS
 from policies.fixed import RandomEligible
 from policies.shape import PolicyShape
 from service.jobs.watched_world import Watched
@@ -22,9 +23,13 @@ from simulator.worth import Worth
 N_USERS, N_DAYS = 60, 4
 
 
-def walked(preset: str = "tiny", *, hours: int = 24) -> tuple[Watched, list[Decisions], list]:
+def walked(
+    preset: str = "tiny", *, hours: int = 24, **changes: dict[str, float]
+) -> tuple[Watched, list[Decisions], list]:
     """Random sends to the end of a short world; beside them the world's own ``expected``."""
-    config = load(preset, clock={"horizon_days": N_DAYS}, emission={"duplicate_share": 0.5})
+    config = load(
+        preset, clock={"horizon_days": N_DAYS}, emission={"duplicate_share": 0.5}, **changes
+    )
     world = World(config, N_USERS, 3, hours=hours)
     watched = Watched(
         world=world,
@@ -122,3 +127,18 @@ def test_every_outcome_is_counted_once_on_its_own_day() -> None:
     assert (np.diff(reached) <= 0).all()
     assert (watched.alive >= reached).all()
     assert sum(d.n_rows for d in decisions) <= N_USERS * N_DAYS
+
+
+def test_value_is_net_of_refunds() -> None:
+    """Of orders and refunds within the days, each counted once."""
+    orders = {"per_session": 0.5, "refund_share": 0.5, "refund_mean_days": 0.2}
+    watched, _, _ = walked("ecommerce", orders=orders)
+    heard, money = watched.heard(), 0.0
+    _, once = np.unique(heard.outcome_id, return_index=True)
+    start_ms = watched.world.ground.calendar.start_ms
+    for kind, sign in ((Kind.CONVERTED, 1.0), (Kind.REFUNDED, -1.0)):
+        at = once[heard.kind[once] == kind]
+        at = at[heard.at_ms[at] < start_ms + N_DAYS * DAY_MS]
+        assert len(at)
+        money += sign * heard.value[at].sum()
+    assert watched.came()["value"].sum() == pytest.approx(money)
