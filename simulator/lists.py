@@ -45,12 +45,14 @@ class Lists:
         """Number of lists P."""
         return len(self.items)
 
-    def looks_of(self, which: Whole) -> Single:
-        """Features of the items of some lists, (M, D, K)."""
+    def looks_of(self, which: Whole, *, out: Single) -> Single:
+        """Features of the items of some lists, (M, D, K), into room for them."""
         if self.looks is None:
             items = self.items.take(which, axis=0)
-            return self.catalogue.features.take(items, axis=0).swapaxes(1, 2)
-        return self.looks.take(which, axis=0)
+            out[:] = self.catalogue.features.take(items, axis=0).swapaxes(1, 2)
+            return out
+        # Numbers of lists are made here, so none needs a check, which would cost a second copy.
+        return self.looks.take(which, axis=0, out=out, mode="clip")
 
     def appeal_of(self, which: Whole, hour: Whole) -> Single:
         """:meth:`~simulator.catalogue.Catalogue.appeal_of` the items of some lists, (M, K)."""

@@ -31,7 +31,7 @@ Fill = Callable[[Population, Known, Float], None]
 _LAG_H = 24.0 * 30  # lags, counts and rates that reach 1
 _MANY = 100.0
 _MANY_SESSIONS_A_DAY = 10.0
-_CHUNK_CELLS = 2**17  # features of candidates that fit in a cache together
+_CHUNK_CELLS = 2**18  # features of candidates that fit in a cache together
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +193,14 @@ def _windows() -> Block:
 def _candidates(ground: Ground, *, has_taste: bool) -> Block:
     """Of each candidate: what the server knows of it, alone and beside the user.
 
-    Rows are taken in chunks that fit in the cache.
+    Rows are taken in chunks that fit in the cache, with one place for their items' features, so
+    that no step asks the system for memory of the size of the whole table.
     """
     lists, k = ground.lists, ground.config.clock.n_candidates
     n_features, lifetime_h = ground.catalogue.features.shape[1], ground.catalogue.lifetime_h
     scale = np.float32(1.0 / (3.0 * np.sqrt(n_features)))  # 1 at three deviations
     chunk = max(_CHUNK_CELLS // (k * n_features), 1)
+    room = np.empty((chunk, n_features, k), np.float32)
     kinds = ["match", "appeal", "price", "since_sent"]
     kinds += ["left"] * bool(lifetime_h) + ["taste"] * has_taste
 
@@ -211,7 +213,8 @@ def _candidates(ground: Ground, *, has_taste: bool) -> Block:
             out[:, 4 * k : 5 * k] = 2.0 * np.minimum(offer.hours_left / lifetime_h, 1.0) - 1.0
         for start in range(0, len(out), chunk):
             rows = slice(start, start + chunk)
-            looks = lists.looks_of(offer.which[rows])
+            which = offer.which[rows]
+            looks = lists.looks_of(which, out=room[: len(which)])
             _fit(known.profile[rows] * scale, looks, out[rows, :k])
             if has_taste:
                 _fit((traits.taste[rows] + state.drift[rows]) * scale, looks, out[rows, -k:])

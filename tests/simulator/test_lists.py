@@ -16,7 +16,7 @@ def _lists(preset: str = "ecommerce", *, k: int = 20, **items: Any) -> Lists:
 
 
 @pytest.fixture(params=["whole tables", "item by item"])
-def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def tables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Tables of whole lists, or none, as where they would be too large."""
     if request.param == "item by item":
         monkeypatch.setattr(lists_module, "_MOST_CELLS", 0)
@@ -24,10 +24,10 @@ def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 @pytest.mark.parametrize("preset", ["ecommerce", "news", "tiny"])
-def test_a_list_knows_what_the_catalogue_knows_of_its_items(room: str, preset: str) -> None:
+def test_a_list_knows_what_the_catalogue_knows_of_its_items(tables: str, preset: str) -> None:
     """Features, appeal and stock, to the last bit, however they are kept, also after the end."""
     lists = _lists(preset, k=2)
-    assert (lists.looks is None) == (room == "item by item")
+    assert (lists.looks is None) == (tables == "item by item")
     catalogue = lists.catalogue
     which = np.arange(0, lists.n_lists, 7)
     items = lists.items[which]
@@ -35,7 +35,9 @@ def test_a_list_knows_what_the_catalogue_knows_of_its_items(room: str, preset: s
         hour = np.full(len(which), at_h)
         assert np.array_equal(lists.in_stock(which, hour), catalogue.in_stock(items, hour))
         assert np.array_equal(lists.appeal_of(which, hour), catalogue.appeal_of(items, hour))
-    assert np.array_equal(lists.looks_of(which).swapaxes(1, 2), catalogue.features[items])
+    room = np.empty((len(which), catalogue.features.shape[1], items.shape[1]), np.float32)
+    assert lists.looks_of(which, out=room) is room
+    assert np.array_equal(room.swapaxes(1, 2), catalogue.features[items])
 
 
 def test_appeal_is_each_rows_at_its_own_hour() -> None:
