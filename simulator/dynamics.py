@@ -22,7 +22,6 @@ __all__ = ["advance"]
 Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-_MEAN_DAYS = 14.0
 _N_DAYS = 7
 
 
@@ -60,7 +59,6 @@ def _decay(config: WorldConfig, state: State, *, hours: int) -> None:
         state.fatigue *= 2.0 ** (-hours / fatigue.half_life_h)
     state.habit *= 2.0 ** (-hours / (24.0 * fatigue.habituation_recovery_days))
     state.excitation *= np.exp(-hours / config.activity.excitation_decay_h)
-    state.sessions_per_day *= np.exp(-hours / (24.0 * _MEAN_DAYS))
 
 
 def _after_sends(
@@ -122,14 +120,12 @@ def _after_sessions(
     # A visit that a push will still cause excites from the next step on, like one that has been.
     left_h = np.maximum(ends_h[row] - sessions.at_min / 60.0, 0.0)
     np.add.at(state.excitation, row, np.exp(-left_h / config.activity.excitation_decay_h))
-    np.add.at(state.sessions_per_day, row, 1.0 / _MEAN_DAYS)
     np.maximum.at(state.session_h, row, np.minimum(sessions.at_min / 60.0, ends_h[row]))
     state.has_session_today[row] = True
 
 
 def _after_orders(state: State, orders: Happened, *, ends_h: Whole, catalogue: Catalogue) -> None:
     row = orders.row
-    np.add.at(state.n_orders, row, 1)
     state.bought_category[row] = np.where(
         orders.item >= 0, catalogue.category[orders.item], state.bought_category[row]
     )
@@ -138,7 +134,6 @@ def _after_orders(state: State, orders: Happened, *, ends_h: Whole, catalogue: C
 
 def _after_clicks(state: State, clicks: Happened) -> None:
     row = clicks.row
-    state.n_clicks[row] += 1
     state.click_h[row] = clicks.at_min / 60.0
     state.click_ref[row] = clicks.ref
 

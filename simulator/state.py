@@ -107,8 +107,6 @@ class State(Rows):
     click_h: NDArray[np.float64]  # (N,) last click
     click_ref: NDArray[np.int64]  # (N,) decision that it belongs to
     n_sends: NDArray[np.int32]  # (N,)
-    n_clicks: NDArray[np.int32]  # (N,)
-    n_orders: NDArray[np.int32]  # (N,)
     sent_by_day: NDArray[np.uint8]  # (N, 7) by day of life modulo 7
     template_h: NDArray[np.int32]  # (N, templates) last time of each
     recent_item: NDArray[np.int32]  # (N, 4) ring of items sent last
@@ -118,7 +116,6 @@ class State(Rows):
     debt: NDArray[np.int16]  # (N,) organic sessions that push visits have displaced
     streak_days: NDArray[np.int16]  # (N,) days in a row with a session
     has_session_today: NDArray[np.bool_]  # (N,)
-    sessions_per_day: NDArray[np.float64]  # (N,) running mean of all sessions, organic and caused
     drift: NDArray[np.float32]  # (N, D) of taste
 
 
@@ -126,7 +123,6 @@ def newborn(traits: Traits, *, n_templates: int, drift: NDArray[np.float32]) -> 
     """The state of N users at the start of their lives."""
     n = len(traits.key)
     never = np.full(n, float(NEVER_H))
-    count = np.zeros(n, np.int32)
     return State(
         hour=np.zeros(n, np.int64),
         episode=np.zeros(n, np.int64),
@@ -139,9 +135,7 @@ def newborn(traits: Traits, *, n_templates: int, drift: NDArray[np.float32]) -> 
         send_h=never.copy(),
         click_h=never.copy(),
         click_ref=np.full(n, -1, np.int64),
-        n_sends=count.copy(),
-        n_clicks=count.copy(),
-        n_orders=count.copy(),
+        n_sends=np.zeros(n, np.int32),
         sent_by_day=np.zeros((n, _DAYS), np.uint8),
         template_h=np.full((n, n_templates), NEVER_H, np.int32),
         recent_item=np.full((n, N_RECENT), -1, np.int32),
@@ -151,7 +145,6 @@ def newborn(traits: Traits, *, n_templates: int, drift: NDArray[np.float32]) -> 
         debt=np.zeros(n, np.int16),
         streak_days=np.zeros(n, np.int16),
         has_session_today=np.zeros(n, np.bool_),
-        sessions_per_day=np.zeros(n),
         drift=drift,
     )
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.outcomes import UPLIFT
+from bandit.outcomes import UPLIFT, Kind
+from simulator.happened import Happened
 from simulator.kernel import Ground, Population
 from simulator.trials import (
     EVENING_H,
@@ -32,6 +33,7 @@ Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 _HISTORY_DAYS = 28
+_MEAN_DAYS = 14.0
 _N_ACTIVITIES = 5
 _N_CLICKS = 3
 _MOST_A_WEEK = 7
@@ -73,12 +75,8 @@ def volume_curves(
         Length of a run.
     """
     population = opted_in(ground, n_users, seed=seed, hours=24)
-    for day in range(_HISTORY_DAYS):
-        _send_if(population, sends_on(day, heuristic))
-    seen = population.state.sessions_per_day
-    edges = np.quantile(seen, np.arange(1, _N_ACTIVITIES) / _N_ACTIVITIES)
-    clicks = np.minimum(population.state.n_clicks, _N_CLICKS - 1)
-    cohort = np.searchsorted(edges, seen) * _N_CLICKS + clicks
+    told = [_send_if(population, sends_on(day, heuristic)) for day in range(_HISTORY_DAYS)]
+    cohort = _cohorts(told, n_users=n_users)
     first, second = (
         _curves(population.futures(np.array([turn])), cohort, days=days) for turn in (1, 2)
     )
@@ -144,6 +142,21 @@ def value_per_week(ground: Ground, n_users: int, *, seed: int, per_week: int, we
     return value / weeks
 
 
+def _cohorts(told: list[Happened], *, n_users: int) -> Whole:
+    """Fifth of activity × clicks, from what the days of a history brought, (N,).
+
+    Activity is a mean over days that fades with a fortnight, as a server would keep it.
+    """
+    activity, clicks = np.zeros(n_users), np.zeros(n_users, np.int64)
+    for day in told:
+        activity *= np.exp(-1.0 / _MEAN_DAYS)
+        np.add.at(activity, day.row[day.kind == Kind.SESSION], 1.0 / _MEAN_DAYS)
+        np.add.at(clicks, day.row[day.kind == Kind.CLICKED], 1)
+    edges = np.quantile(activity, np.arange(1, _N_ACTIVITIES) / _N_ACTIVITIES)
+    fifth = np.searchsorted(edges, activity)
+    return np.asarray(fifth * _N_CLICKS + np.minimum(clicks, _N_CLICKS - 1))
+
+
 def _curves(population: Population, cohort: Whole, *, days: int) -> Curves:
     sessions, sends = np.zeros((2, _MOST_A_WEEK, population.n_users))
     for budget in range(1, _MOST_A_WEEK + 1):
@@ -167,9 +180,9 @@ def _spent(chosen_by: Float, judged_by: Float, price: float) -> Float:
     return np.asarray(judged_by[:, budget, np.arange(len(budget))].sum(axis=1))
 
 
-def _send_if(population: Population, is_sent: bool) -> None:
+def _send_if(population: Population, is_sent: bool) -> Happened:
     position = np.full(population.n_users, 0 if is_sent else HOLD)
-    population.step(position, slot_at(population, EVENING_H))
+    return population.step(position, slot_at(population, EVENING_H))
 
 
 def _popular(population: Population) -> Whole:

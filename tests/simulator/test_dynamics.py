@@ -275,7 +275,6 @@ def test_a_purchase_is_remembered_by_its_category_and_time(begin: Begin) -> None
     told = _step(population)
     orders = told.take(told.kind == Kind.CONVERTED)
     rows = np.unique(orders.row)
-    assert np.array_equal(population.state.n_orders, np.bincount(orders.row, minlength=300))
     category = population.ground.catalogue.category
     for row in rows[:50]:
         bought = category[orders.item[orders.row == row]]
@@ -283,15 +282,3 @@ def test_a_purchase_is_remembered_by_its_category_and_time(begin: Begin) -> None
         assert population.state.bought_h[row] <= 24.0
     never = np.setdiff1d(np.arange(300), rows)
     assert (population.state.bought_category[never] == -1).all()
-
-
-def test_the_running_mean_of_sessions_finds_the_rate(begin: Begin) -> None:
-    """An exponential mean over a fortnight: within 5 % of the rate after ten weeks."""
-    config = load(
-        "ecommerce",
-        activity={"sessions_per_day": 4.0, "spread": 0.0, "excitation": 0.0, "churn_per_day": 0.0},
-    )
-    population = begin(config, 400)
-    for _ in range(70):
-        _step(population)
-    assert population.state.sessions_per_day.mean() == pytest.approx(4.0, rel=0.05)

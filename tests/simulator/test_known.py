@@ -43,7 +43,7 @@ def test_what_is_known_does_not_change_before_it_is_heard(make_world: Make, choo
         assert seen is not None
         contexts.append(seen.context)
     np.testing.assert_array_equal(
-        worlds[0].population.state.n_clicks, worlds[1].population.state.n_clicks
+        worlds[0].population.state.click_h, worlds[1].population.state.click_h
     )
     of = {name: column for column, name in enumerate(CONTEXT_NAMES)}
     heard = ("since_session", "since_click", "has_clicked", "has_ordered", "sessions_per_day")

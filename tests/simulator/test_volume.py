@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bandit.outcomes import Kind
 from simulator.config import load
+from simulator.happened import concatenated, happened
 from simulator.kernel import ground_of
-from simulator.volume import fewest_sends, greedy_reach, value_per_week, volume_curves
+from simulator.volume import _cohorts, fewest_sends, greedy_reach, value_per_week, volume_curves
 
 
 def test_budgets_move_from_who_gains_little_to_who_gains_much() -> None:
@@ -36,6 +38,20 @@ def test_curves_rise_with_the_budget_and_know_what_a_server_knows() -> None:
         assert np.allclose(curves.by_cohort().sum(axis=(2, 3))[1], curves.sends.sum(axis=1))
     assert np.array_equal(first.cohort, second.cohort)
     assert not np.array_equal(first.sessions, second.sessions)
+
+
+def test_cohorts_are_fifths_of_recent_activity_and_clicks_up_to_two() -> None:
+    """Worked out by hand: who came yesterday is more active than who came a month ago."""
+    none = np.zeros(0, np.int64)
+    days = [none] * 28
+    # Users 0 … 4: never; once long ago; once lately; twice; three times. Numbers 1 and 4 click.
+    days[0] = np.array([1])
+    days[26] = np.array([3, 4, 4])
+    days[27] = np.array([2, 3, 4])
+    told = [happened(Kind.SESSION, row, at_min=np.zeros(len(row))) for row in days]
+    clicks = happened(Kind.CLICKED, np.array([1, 4, 4, 4]), at_min=np.zeros(4))
+    told[5] = concatenated([told[5], clicks])
+    assert _cohorts(told, n_users=5).tolist() == [0, 3 + 1, 6, 9, 12 + 2]
 
 
 def test_a_sender_without_limits_loses_its_channel() -> None:

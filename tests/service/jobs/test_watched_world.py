@@ -113,15 +113,15 @@ def test_static_pushes_lie_between_silence_and_the_best_action() -> None:
 
 
 def test_every_outcome_is_counted_once_on_its_own_day() -> None:
-    """Half of them are told twice; the population's own counters say how many there were."""
+    """Half of them are told twice; what the server knows in the end says how many there were."""
     watched, decisions, _ = walked("ecommerce")
-    came, state = watched.came(), watched.world.population.state
+    came, known = watched.came(), watched.world.known
     assert all(len(days) == N_DAYS for days in came.values())
     assert came["attributed"].sum() <= came["orders"].sum()
     heard = np.concatenate([o.kind for o in watched._heard])
     assert (heard == Kind.SESSION).sum() > 1.2 * came["sessions"].sum()
-    # Users who clicked: the state counts clicks of whenever they happen.
-    assert 0 < came["clicks"].sum() <= state.n_clicks.sum()
+    # By then it has heard of the clicks of later days too.
+    assert 0 < came["clicks"].sum() <= known.n_clicks.sum()
     assert came["sessions"].sum() > 0
     reached = watched.reachable
     assert (np.diff(reached) <= 0).all()
