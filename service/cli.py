@@ -183,13 +183,20 @@ def _add_calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         help="fit a simulated population to a log; print simulated against observed",
         description="Fit the simulator's constants to a decision log and its outcomes by their "
         "moments, print every constant with its interval and every moment, simulated against "
-        "observed, and write the world as a file that --preset takes.",
+        "observed, write them to a page with drawings, and the world to a file that --preset "
+        "takes.",
     )
     fit.add_argument("log", type=Path, metavar="LOG", help="folder of decisions and outcomes")
     fit.add_argument(
         "--preset", default="ecommerce", help="where the fit starts: a preset or a .toml file"
     )
     fit.add_argument("--out", type=Path, metavar="FILE.toml", help="write the fitted world here")
+    fit.add_argument(
+        "--page",
+        type=Path,
+        metavar="FILE.html",
+        help="write the page here (beside --out, else calibration.html)",
+    )
     fit.add_argument("--seed", type=int, default=1, help="of the simulated lives (1)")
     fit.add_argument(
         "--warmup-days",
@@ -244,6 +251,7 @@ def _calibrate(chosen: argparse.Namespace) -> int:
         log=chosen.log,
         preset=chosen.preset,
         out=chosen.out,
+        page=chosen.page,
         seed=chosen.seed,
         warmup_days=chosen.warmup_days,
     )

@@ -2,7 +2,8 @@
 
 Two views enter, of a log and of the same plan on simulated users; a table leaves. A line agrees
 where its difference lies within the 95 % interval of the two errors together, so of many lines
-that are all right one in twenty does not.
+that are all right one in twenty does not. A line is judged where both sides rest on enough events,
+or would at the other's rate: none is something, too.
 """
 
 from __future__ import annotations
@@ -72,25 +73,38 @@ def _aligned(observed: View, simulated: View) -> list[Moment | None]:
 
 
 def _line(seen: Moment, made: Moment | None) -> Line:
-    value, se = (made.value, made.se) if made else (float("nan"), float("nan"))
+    value, se, low, high = np.full(4, np.nan)
+    if made is not None:
+        value, se, low, high = made.value, made.se, made.low, made.high
     error = float(np.hypot(seen.se, se))
-    z = (value - seen.value) / error if error > 0 else float("nan")
-    has_enough = min(seen.n, made.n if made else 0.0) >= _LEAST_EVENTS and np.isfinite(z)
+    z = float(value - seen.value) / error if error > 0 else float("nan")
+    has_enough = _rests_on(seen, made) >= _LEAST_EVENTS and np.isfinite(z)
     verdict = "too few" if not has_enough else "agrees" if abs(z) <= _Z else "differs"
     return Line(
         group=seen.group,
         name=seen.name,
         unit=seen.unit,
         observed=seen.value,
-        observed_low=seen.value - _Z * seen.se,
-        observed_high=seen.value + _Z * seen.se,
-        simulated=value,
-        simulated_low=value - _Z * se,
-        simulated_high=value + _Z * se,
+        observed_low=seen.low,
+        observed_high=seen.high,
+        simulated=float(value),
+        simulated_low=float(low),
+        simulated_high=float(high),
         n=seen.n,
-        z=float(z),
+        z=z,
         verdict=verdict,
     )
+
+
+def _rests_on(seen: Moment, made: Moment | None) -> float:
+    """Events on the side with fewer; of counts, those it would have at the other's rate count."""
+    if made is None:
+        return 0.0
+    ours, theirs = seen.n, made.n
+    if min(seen.chances, made.chances) > 0:
+        times = seen.chances / made.chances
+        ours, theirs = max(ours, theirs * times), max(theirs, ours / times)
+    return min(ours, theirs)
 
 
 def _summary(group: str, lines: Sequence[Line]) -> Summary:

@@ -31,7 +31,9 @@ _SINCE_H = (0, 24, 48, 96, 168)
 _SAME_ITEM_DAYS = (0, 3, 7, 14)
 _CLICK_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _ORDER_QUANTILES = (0.25, 0.5, 0.75, 0.9)
-_Z = 1.96
+_Z = 1.959963984540054  # a standard normal's 97.5 % point
+_NONE_SEEN = -np.log(0.025)  # events that are none with a chance of 2.5 %
+_OF_LOG = "ln of E[p²] / E[p]²"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,10 @@ class Moment:
     unit: str
     value: float  # NaN where the log has nothing to say
     se: float
+    low: float  # 95 % interval, within what such a number can be
+    high: float
     n: float  # events it rests on
+    chances: float  # of n events that are counted, such as pushes delivered; 0 of other lines
 
 
 def moments_of(view: View) -> tuple[Moment, ...]:
@@ -67,7 +72,15 @@ def _organic(view: View) -> Iterator[Moment]:
     rows, n = view.no_push, view.logged.plan.n_users
     for name, counts in (("sessions", rows.n_sessions), ("orders", rows.n_orders)):
         told = ratio(rows.user, rows.weight * counts, rows.weight * rows.days, n_users=n)
-        yield _moment("without a push", f"{name} a day", f"{name} a day", told, float(counts.sum()))
+        count = float(counts.sum())
+        yield _moment(
+            "without a push",
+            f"{name} a day",
+            f"{name} a day",
+            told,
+            count,
+            chances=rows.days * len(rows.user),
+        )
     seen = (np.bincount(rows.user, minlength=n) > 0).astype(np.float64)
     sessions = np.bincount(rows.user, weights=rows.n_sessions, minlength=n)
     level = np.log1p(sessions)
@@ -86,7 +99,14 @@ def _organic(view: View) -> Iterator[Moment]:
         top = rows.session_weight * (window == place)
         told = ratio(rows.session_user, top, rows.session_weight * known, n_users=n)
         count = int(np.count_nonzero(window == place))
-        yield _moment("sessions by hour of week", label, "share of sessions", told, count)
+        yield _moment(
+            "sessions by hour of week",
+            label,
+            "share of sessions",
+            told,
+            count,
+            chances=float(np.count_nonzero(known)),
+        )
 
 
 def _clicks(view: View) -> Iterator[Moment]:
@@ -97,7 +117,8 @@ def _clicks(view: View) -> Iterator[Moment]:
 
     def rate(where: NDArray[np.bool_], group: str, name: str) -> Moment:
         told = ratio(sent.user, clicked * where, delivered * where, n_users=n)
-        return _moment(group, name, "clicks a delivered push", told, (clicked * where).sum())
+        count = float((clicked * where).sum())
+        return _moment(group, name, "clicks a delivered push", told, count, chances=told.n)
 
     yield rate(np.ones(len(sent.row), np.bool_), "clicks", "all")
     total, clicks = (
@@ -107,18 +128,16 @@ def _clicks(view: View) -> Iterator[Moment]:
     pairs = ratio_of_sums(clicks * (clicks - 1.0), total * (total - 1.0)).log()
     squared = ratio_of_sums(clicks, total).log()
     spread = pairs.minus(squared, times=2.0)
-    yield _moment(
-        "clicks", "spread between users", "ln of E[p²] / E[p]²", spread, float(clicks.sum())
-    )
+    yield _moment("clicks", "spread between users", _OF_LOG, spread, float(clicks.sum()))
     dismissed = ratio(sent.user, logged.is_dismissed[sent.row], delivered, n_users=n)
     count = int(np.count_nonzero(logged.is_dismissed[sent.row]))
-    yield _moment("clicks", "dismissed", "a delivered push", dismissed, count)
+    yield _moment("clicks", "dismissed", "a delivered push", dismissed, count, chances=dismissed.n)
     reached = ratio(sent.user, delivered, 1.0, n_users=n)
     yield _moment("clicks", "delivered", "share of pushes", reached, len(sent.row))
     window = np.where(sent.hour_of_week >= 0, sent.hour_of_week // _WINDOW_H, -1)
     for place, label in enumerate(_windows()):
         yield rate(window == place, "clicks by hour of week", label)
-    for label, where in _bins(sent.in_week.astype(np.float64), _IN_WEEK):
+    for label, where in _bins(sent.in_week.astype(np.float64), _IN_WEEK, is_whole=True):
         yield rate(where, "clicks by pushes in the 7 days before", label)
     for label, where in _bins(sent.since_h, _SINCE_H):
         yield rate(where, "clicks by hours since the last push", label)
@@ -155,11 +174,12 @@ def _leaving(view: View) -> Iterator[Moment]:
         ).clip(0, 1)
         for label, where in (
             ("all", np.ones(len(sent.row), np.bool_)),
-            *_bins(sent.in_week.astype(np.float64), _IN_WEEK),
+            *_bins(sent.in_week.astype(np.float64), _IN_WEEK, is_whole=True),
         ):
             told = ratio(sent.user, left * where, delivered * where, n_users=plan.n_users)
             group = f"{name} by pushes in the 7 days before"
-            yield _moment(group, label, f"{name} a delivered push", told, (left * where).sum())
+            count = float((left * where).sum())
+            yield _moment(group, label, f"{name} a delivered push", told, count, chances=told.n)
 
 
 def _orders(view: View) -> Iterator[Moment]:
@@ -182,28 +202,53 @@ def _orders(view: View) -> Iterator[Moment]:
     yield _moment("orders", "sd of the value", "money", told, len(user))
 
 
-def _moment(group: str, name: str, unit: str, told: Clustered, n: float | None) -> Moment:
+def _moment(
+    group: str,
+    name: str,
+    unit: str,
+    told: Clustered,
+    n: float | None,
+    *,
+    chances: float = 0.0,
+) -> Moment:
+    least = -np.inf if unit == _OF_LOG else 0.0
+    most = 1.0 if "share" in unit or unit.endswith("a delivered push") else np.inf
+    reach = _Z * told.se
+    if chances > 0 and told.value == 0:
+        # No event has no spread between users, and still is no certainty.
+        reach = _NONE_SEEN / chances
+    low, high = np.clip([told.value - reach, told.value + reach], least, most)
     return Moment(
         group=group,
         name=name,
         unit=unit,
         value=told.value,
         se=told.se,
+        low=float(low),
+        high=float(high),
         n=float(told.n if n is None else n),
+        chances=float(chances),
     )
 
 
 def _quantile(group: str, p: float, user: Whole, values: Float, *, n_users: int) -> Moment:
-    """A quantile with Woodruff's error."""
-    value, se = float("nan"), float("nan")
+    """A quantile with Woodruff's interval; its error is a quarter of that, about."""
+    value, low, high = np.full(3, np.nan)
     if len(values) >= 2:
-        value = float(np.quantile(values, p))
+        value = np.quantile(values, p)
         below = ratio(user, values <= value, 1.0, n_users=n_users)
         reach = _Z * below.se
         low, high = np.quantile(values, np.clip([p - reach, p + reach], 0.0, 1.0))
-        se = float(high - low) / (2.0 * _Z)
     return Moment(
-        group=group, name=f"{p:.0%} within", unit="minutes", value=value, se=se, n=len(values)
+        group=group,
+        name=f"{p:.0%} within",
+        unit="minutes",
+        value=float(value),
+        se=float(high - low) / (2.0 * _Z),
+        low=float(low),
+        high=float(high),
+        n=len(values),
+        chances=0.0,
     )
 
 
@@ -215,13 +260,16 @@ def _windows() -> list[str]:
     ]
 
 
-def _bins(values: Float, edges: Sequence[int]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _bins(
+    values: Float, edges: Sequence[int], *, is_whole: bool = False
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Bins from one edge to the next, an open one, and one of what never was before."""
     for low, high in zip(edges, (*edges[1:], None), strict=True):
         if high is None:
             yield f"{low} or more", (values >= low) & np.isfinite(values)
         else:
-            label = f"{low}" if high == low + 1 else f"{low} to {high}"
+            last = high - is_whole  # whole numbers end before the next edge
+            label = f"{low}" if last == low else f"{low} to {last}"
             yield label, (values >= low) & (values < high)
     never = ~np.isfinite(values)
     if never.any():

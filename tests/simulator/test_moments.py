@@ -54,6 +54,35 @@ def test_clicks_by_frequency_are_those_counted_by_hand(
     assert sum(counts) == logged.is_clicked[sent.row].sum()
 
 
+def test_bins_of_whole_numbers_are_named_by_what_is_in_them(
+    view: View, moments: dict[tuple[str, str], Moment]
+) -> None:
+    """Five and six pushes, then seven or more."""
+    sent, logged = view.exposure, view.logged
+    rows = sent.row[(sent.in_week == 5) | (sent.in_week == 6)]
+    told = moments["clicks by pushes in the 7 days before", "5 to 6"]
+    assert told.chances == logged.is_delivered[rows].sum()
+    assert ("clicks by hours since the last push", "24 to 48") in moments
+
+
+def test_no_event_is_no_certainty(view: View, moments: dict[tuple[str, str], Moment]) -> None:
+    """The upper bound is the rate under which nothing comes once in forty: 3.7 over chances."""
+    none = [m for m in moments.values() if m.chances > 0 and m.n == 0]
+    assert none
+    for moment in none:
+        assert (moment.value, moment.low) == (0.0, 0.0)
+        assert moment.high == pytest.approx(min(3.689 / moment.chances, 1.0), rel=1e-3)
+
+
+def test_intervals_of_quantiles_are_woodruffs_own(
+    moments: dict[tuple[str, str], Moment],
+) -> None:
+    """Read off the delays, so not symmetric and never before the delivery."""
+    told = moments["click delay", "90% within"]
+    assert 0.0 < told.low < told.value < told.high
+    assert told.high - told.low == pytest.approx(2 * 1.96 * told.se, rel=1e-4)
+
+
 def test_quantiles_are_those_of_the_delays(
     view: View, moments: dict[tuple[str, str], Moment]
 ) -> None:

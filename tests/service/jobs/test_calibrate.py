@@ -8,6 +8,7 @@ from bandit.errors import BadInputError
 from experiments.calibration_round_trip import truth, write_log
 from service.cli import main
 from service.jobs.calibrate import CalibrateSettings, calibrate_log
+from service.reports import calibration_page
 from simulator.config import evidence_of, load
 
 
@@ -39,7 +40,24 @@ def test_a_log_becomes_a_world_that_can_be_read(
     assert found["taste.half_life_days"] == next(
         row for row in evidence_of("ecommerce") if row.key == "taste.half_life_days"
     )
-    assert [p.name for p in tmp_path.iterdir()] == ["mine.toml"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.html", "mine.toml"]
+    page = (tmp_path / "mine.html").read_text()
+    assert f"page: {tmp_path / 'mine.html'}" in said
+    assert "Calibrated from shop" in page
+    assert page.count("<svg") == 5
+    for line in said.splitlines():
+        if line.startswith("clicks: all"):
+            assert f">{line.split()[2]}<" in page  # the same number
+
+
+def test_the_page_goes_where_it_is_asked_to_and_never_goes_missing(tmp_path: Path) -> None:
+    """Beside the world, or in the folder one is in."""
+    log = Path("runs/x/cells/shop_lints_1/log")
+    assert CalibrateSettings(log=log).page_path == Path("calibration.html")
+    assert CalibrateSettings(log=log, out=Path("a/b.toml")).page_path == Path("a/b.html")
+    page = Path("c.html")
+    assert CalibrateSettings(log=log, out=Path("a/b.toml"), page=page).page_path == page
+    assert CalibrateSettings(log=log).name == "shop_lints_1/log"
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(
@@ -58,7 +76,9 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         ([str(half)], "expected outcome log files"),
         ([str(folder), "--preset", "shopp"], "expected a preset"),
         ([str(folder), "--out", str(tmp_path / "world.json")], r"end in .toml"),
-        ([str(folder), "--out", str(tmp_path / "no" / "world.toml")], "folder of"),
+        ([str(folder), "--out", str(tmp_path / "no" / "world.toml")], "make the folder"),
+        ([str(folder), "--page", str(tmp_path / "page.txt")], r"--page to end in .html"),
+        ([str(folder), "--page", str(tmp_path / "no" / "a.html")], "make the folder"),
         ([str(folder), "--warmup-days", "60"], "warm-up"),
     ):
         assert main(["calibrate", *words]) == 2
@@ -77,6 +97,7 @@ def test_a_file_that_could_not_be_written_whole_is_not_there(
 
     monkeypatch.setattr(Path, "replace", dies)
     settings = CalibrateSettings(log=folder, out=tmp_path / "world.toml", warmup_days=2)
+    monkeypatch.setattr(calibration_page, "write_calibration_page", lambda path, tables: path)
     with pytest.raises(OSError, match="full"):
         list(calibrate_log(settings))
     assert not list(tmp_path.iterdir())
