@@ -9,7 +9,6 @@ notifications; each preset names the source of each.
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -45,6 +44,7 @@ __all__ = [
 ]
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2090  # ten years of horizon fit before 2100
+_LARGEST_WHOLE = 2**53  # that a float holds
 _UNTAGGED = ("assumed", "")
 _FOLDER = Path(__file__).parent / "presets"
 PRESETS: tuple[str, ...] = ("ecommerce", "news", "social", "education", "tiny", "identity", "trap")
@@ -213,7 +213,9 @@ def _typed(key: str, value: Any, default: Any) -> Any:
 
 def _is_kind(value: Any, default: Any) -> bool:
     """True for the default's own type, and for whole numbers where the default has a fraction."""
-    return type(value) is type(default) or (type(default) is float and type(value) is int)
+    if type(default) is float and type(value) is int:
+        return abs(value) <= _LARGEST_WHOLE
+    return type(value) is type(default)
 
 
 def _value(cell: Any) -> Any:
@@ -241,7 +243,7 @@ def _check_limits(config: WorldConfig) -> None:
         section, _, name = key.partition(".")
         value = getattr(getattr(config, section), name) if name else getattr(config, key)
         for number in value if isinstance(value, tuple) else (value,):
-            if not (math.isfinite(number) and low <= number <= high):
+            if not low <= number <= high:  # nor NaN
                 raise BadInputError(f"expected {key} in [{low}, {high}], got {number}")
 
 

@@ -10,7 +10,7 @@ __all__ = ["LIMITS"]
 _SHARE = (0.0, 1.0)
 _POSITIVE = (1e-9, 1e9)
 _DAYS = (0.01, 3660.0)
-_ANY = (-50.0, 50.0)
+_LOG_ODDS = (-20.0, 20.0)
 
 LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -30,7 +30,7 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "items.stock_out_per_day": (0.0, 0.9),
         "items.price_mu": (-10.0, 20.0),
         "items.price_sd": (0.0, 3.0),
-        "items.template_sd": (0.0, 1.0),
+        "items.template_sd": (0.0, 0.3),  # the worst of 1,000 templates keeps a chance above 0
         "activity.sessions_per_day": (1e-6, 50.0),
         "activity.spread": (0.0, 3.0),
         "activity.excitation": (0.0, 0.95),
@@ -62,8 +62,8 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "click.item_half_life_days": _DAYS,
         "click.actor_penalty": (0.0, 0.99),
         "click.tie_gain": (0.0, 20.0),
-        "click.streak_gain": _ANY,
-        "click.wanted_gain": _ANY,
+        "click.streak_gain": _LOG_ODDS,
+        "click.wanted_gain": _LOG_ODDS,
         "fatigue.half_life_h": _POSITIVE,
         "fatigue.per_push": (0.0, 100.0),
         "fatigue.if_ignored": (0.0, 100.0),
@@ -108,7 +108,7 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "taste.substitutes": (1e-6, 100.0),
         "taste.complements": (1e-6, 100.0),
         "taste.jump_days": _DAYS,
-        "taste.streak_gain": _ANY,
+        "taste.streak_gain": (-3.0, 3.0),
         "rules.quiet_from_h": (0, 24),
         "rules.quiet_to_h": (0, 24),
         "rules.gap_h": (0, 10_000),

@@ -36,6 +36,7 @@ Single = NDArray[np.float32]
 Items = NDArray[np.int32]
 
 _ACTOR_USER = 5 * 10**9
+_CERTAIN = 30.0  # log-odds and log-hazards beyond it change no chance, and could overflow
 _FORGOTTEN_HALF_LIVES = 24  # 2^-24: what is left is below single precision
 
 
@@ -85,6 +86,7 @@ def item_log_odds(
     _add_after_purchase(z, config, state, items, catalogue=catalogue)
     if click.tie_gain:
         z += (click.tie_gain * _tie(traits, catalogue.category[items])).astype(np.float32)
+    np.minimum(z, np.float32(_CERTAIN), out=z)
     return z
 
 
@@ -98,7 +100,7 @@ def slot_log_odds(
     """Log-odds of a click from the hour of each slot, (N, S)."""
     ahead = hour_of_week[:, None] + offsets_h
     curve = calendar.receptivity[traits.chronotype[:, None], ahead]
-    return np.asarray(traits.receptivity[:, None] * curve)
+    return np.asarray(np.minimum(traits.receptivity[:, None] * curve, _CERTAIN))
 
 
 def chances(config: WorldConfig, odds: Float, *, p_delivered: Float, displaced: Float) -> Chances:
@@ -150,7 +152,7 @@ def hazard_log(config: WorldConfig, traits: Traits, state: State) -> Float:
     excess = np.maximum(in_week - opt_out.free_per_week, 0.0)
     with np.errstate(divide="ignore"):
         log = np.log(opt_out.hazard * traits.frailty)
-    return np.asarray(log + opt_out.frequency_slope * excess)
+    return np.asarray(np.minimum(log + opt_out.frequency_slope * excess, _CERTAIN))
 
 
 def wanted_item(traits: Traits, state: State, *, n_items: int) -> NDArray[np.int64]:
