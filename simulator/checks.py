@@ -6,7 +6,7 @@ that says what was expected, what came and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,13 +61,20 @@ def row_seeds(seed: int | Sequence[int], *, n_rows: int, is_disjoint: bool) -> N
             first = np.uint64(mix64(mix64(first)))
         with np.errstate(over="ignore"):
             return np.asarray(first + np.arange(n_rows, dtype=np.uint64))
-    if len(seed) != n_rows or not all(isinstance(each, (int, np.integer)) for each in seed):
+    are_whole = isinstance(seed, (Sequence, np.ndarray)) and all(
+        isinstance(each, (int, np.integer)) for each in seed
+    )
+    if not are_whole or len(seed) != n_rows:
         raise BadInputError(f"expected a whole number or {n_rows} of them as seed, got {seed!r}")
     return np.array([int(each) % _N_SEEDS for each in seed], np.uint64)
 
 
 def rows_to_reset(options: dict[str, Any] | None, *, n_rows: int) -> Whole:
     """Rows that begin a new life: those of ``reset_mask``, or all."""
+    if options is not None and not isinstance(options, Mapping):
+        raise BadInputError(
+            f"expected options such as {{'reset_mask': terminated | truncated}}, got {options!r}"
+        )
     unknown = set(options or {}) - {"reset_mask"}
     if unknown:
         raise BadInputError(f"expected options among reset_mask, got {', '.join(sorted(unknown))}")

@@ -49,6 +49,7 @@ class PushEnv(gymnasium.Env[Seen, Any]):
         self._row = PushVectorEnv(
             1, autoreset_mode=AutoresetMode.DISABLED, render_mode=render_mode, **options
         )
+        self._has_begun = False
         self.render_mode = render_mode
         self.observation_space = self._row.single_observation_space
         self.action_space = self._row.single_action_space
@@ -62,11 +63,12 @@ class PushEnv(gymnasium.Env[Seen, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Seen, Info]:
         """Begin the first life of ``seed``, or the next one without a seed."""
-        is_first = self._np_random is None
+        seed = int(seed) if isinstance(seed, np.integer) else seed
         super().reset(seed=seed)
         # The first life without a seed is that of the generator's own, as in Gymnasium.
-        chosen = int(self.np_random_seed) if seed is None and is_first else seed
+        chosen = int(self.np_random_seed) if seed is None and not self._has_begun else seed
         seen, info = self._row.reset(seed=chosen, options=options)
+        self._has_begun = True
         return _only_row(seen), _only_info(info)
 
     def step(self, action: Any) -> tuple[Seen, float, bool, bool, Info]:

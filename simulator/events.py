@@ -135,8 +135,11 @@ def _of_orders(told: Heard, user: Whole, before: Population) -> list[Events]:
     """A cart, the purchase with its amount, and now and then a rating of the item."""
     rated = _drawn(told, lane=2) < before.ground.config.activity.rating_chance
     later_ms = _RATED_DAYS * DAY_MS * exponentials(_drawn(told, lane=3)[rated])
+    # Nothing happens before the step that decides it: who looked then would have seen it.
+    starts_ms = before.ground.calendar.start_ms + HOUR_MS * before.state.hour[told.row]
+    carted_ms = np.maximum(told.at_ms - _MINUTE_MS, starts_ms)
     return [
-        _events("cart", user, told.at_ms - _MINUTE_MS, item=told.item, of=before),
+        _events("cart", user, carted_ms, item=told.item, of=before),
         _events("purchase", user, told.at_ms, item=told.item, of=before, amount=told.value),
         _events(
             "rating",

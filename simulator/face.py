@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, TypedDict, cast, get_args
+
+import numpy as np
 
 from bandit.errors import BadInputError
 from bandit.outcomes import ENGAGEMENT, UPLIFT, RewardScheme, uplift_scheme
@@ -32,7 +34,7 @@ class Options(TypedDict, total=False):
 
     clock: Clock
     preset: str | Path | WorldConfig
-    changes: Mapping[str, Mapping[str, Any]] | None
+    changes: Mapping[str, Any] | None
     n_candidates: int | None
     horizon_days: int | None
     observe: Observe
@@ -56,7 +58,8 @@ class Face:
     preset : str, Path or WorldConfig
         A preset's name, a TOML file, or a configuration.
     changes : mapping, optional
-        Sections with keys to replace, such as ``{"fatigue": {"slope": 0.2}}``.
+        Sections with keys to replace, such as ``{"fatigue": {"slope": 0.2}}``, or other values
+        of what stands outside them, such as ``{"reward_window_h": 2.0}``.
     n_candidates, horizon_days : int, optional
         Shorthands for ``clock.n_candidates`` and ``clock.horizon_days``.
     observe : {"history", "full", "minimal"}
@@ -82,7 +85,7 @@ class Face:
 
     clock: Clock = "daily"
     preset: str | Path | WorldConfig = "ecommerce"
-    changes: Mapping[str, Mapping[str, Any]] | None = None
+    changes: Mapping[str, Any] | None = None
     n_candidates: int | None = None
     horizon_days: int | None = None
     observe: Observe = "history"
@@ -131,22 +134,41 @@ class Face:
 
     def _config(self) -> WorldConfig:
         given = {"n_candidates": self.n_candidates, "horizon_days": self.horizon_days}
-        changes = {name: dict(table) for name, table in (self.changes or {}).items()}
-        clock = {name: value for name, value in given.items() if value is not None}
-        changes["clock"] = {**changes.get("clock", {}), **clock}
+        # Samplers of hyperparameters hand out numpy's numbers.
+        clock = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in given.items()
+            if value is not None
+        }
         if isinstance(self.preset, WorldConfig):
-            config = _changed(self.preset, changes)
+            config = self.preset
+        elif isinstance(self.preset, (str, Path)):
+            config = load(self.preset)
         else:
-            config = load(self.preset, **changes)
+            raise BadInputError(
+                f"expected preset to be a name, a path or a WorldConfig, got {self.preset!r}"
+            )
+        changes = {} if self.changes is None else self.changes
+        if not isinstance(changes, Mapping):
+            raise BadInputError(
+                "expected changes to be sections with keys to replace, such as "
+                f"{{'fatigue': {{'slope': 0.2}}}}, got {changes!r}"
+            )
+        table = _laid_over(config.to_dict(), changes)
+        if isinstance(table["clock"], Mapping):
+            table["clock"] = {**table["clock"], **clock}
+        config = config_from(table)
         return replace(config, opt_out=replace(config.opt_out, opt_in_share=1.0))
 
 
-def _changed(config: WorldConfig, changes: Mapping[str, Mapping[str, Any]]) -> WorldConfig:
-    table = config.to_dict()
-    for section, values in changes.items():
-        below = table.get(section, {})
-        table[section] = {**below, **values} if isinstance(below, Mapping) else values
-    return config_from(table)
+def _laid_over(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace keys of sections, and values that stand outside them."""
+    laid = dict(table)
+    for name, value in changes.items():
+        below = table.get(name)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        laid[name] = {**cast(Mapping[str, Any], below), **value} if both else value
+    return laid
 
 
 @lru_cache(maxsize=16)

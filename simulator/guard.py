@@ -28,8 +28,9 @@ def rules_of(config: WorldConfig) -> Rules:
     """The rules of a configuration; users of unknown zone or consent are not written to."""
     rules = config.rules
     return Rules(
-        quiet_start_min=60 * rules.quiet_from_h,
-        quiet_end_min=60 * rules.quiet_to_h,
+        # Hour 24 is hour 0, as it is under the gym faces: from 0 to 24 there are none.
+        quiet_start_min=60 * (rules.quiet_from_h % 24),
+        quiet_end_min=60 * (rules.quiet_to_h % 24),
         min_gap_ms=rules.gap_h * HOUR_MS,
         caps=(
             Cap(n_sends=rules.cap_per_day, window_ms=DAY_MS),

@@ -29,6 +29,7 @@ from simulator.kernel import Ground, Population, ground_of
 from simulator.known import Known, context_of, hear, slot_features_of, unknown
 from simulator.streams import life_keys
 from simulator.truth import Means, means_of
+from simulator.world_snapshot import columns_of, expect_own, made_of, population_of
 from simulator.worth import Worth
 
 __all__ = ["World"]
@@ -37,6 +38,7 @@ Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 _CHUNK = 256
+_N_SEEDS = 2**64
 
 
 class World:
@@ -86,6 +88,12 @@ class World:
         by_device: bool = False,
         ground: Ground | None = None,
     ) -> None:
+        population_seed = seed if population_seed is None else population_seed
+        n_users, seed, population_seed, hours, first_user = map(
+            _whole,
+            ("n_users", "seed", "population_seed", "hours", "first_user"),
+            (n_users, seed, population_seed, hours, first_user),
+        )
         if n_users < 1:
             raise BadInputError(f"expected one user or more, got {n_users}")
         if hours < 1 or 24 % hours:
@@ -100,9 +108,9 @@ class World:
         self.hours = hours
         self.ground = ground_of(config) if ground is None else ground
         self.users: Whole = np.arange(first_user, first_user + n_users, dtype=np.int64)
-        born = life_keys(seed if population_seed is None else population_seed, self.users)
+        born = life_keys(population_seed % _N_SEEDS, self.users)
         self.population = Population.begin(self.ground, born, hours=hours)
-        self.population.traits.key = life_keys(seed, self.users)
+        self.population.traits.key = life_keys(seed % _N_SEEDS, self.users)
         self.known: Known = unknown(n_users, n_features=config.items.n_features)
         self._worth = Worth(scheme, config.orders.refund_share)
         self._emitter = Emitter(emission=config.emission, start_ms=self.ground.calendar.start_ms)
@@ -173,8 +181,8 @@ class World:
         Raises
         ------
         BadInputError
-            Where the decisions are not about the observed users, or send an item that is not
-            in its user's slate.
+            Where the decisions are not about the observed users, are of another moment than this
+            (or carried out already), or send an item that is not in its user's slate.
         """
         position, slot = self._choices(decisions)
         ref = np.full(len(self.users), -1, np.int64)
@@ -242,47 +250,46 @@ class World:
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Everything that moves, as named arrays; with the arguments, the whole world."""
-        parts: dict[str, Any] = {
-            "traits": dict(self.population.traits.copy().columns()),
-            "state": dict(self.population.state.copy().columns()),
+        before = self._before
+        is_past = before is not None and bool((before.state.hour != self.hour).any())
+        parts: dict[str, Mapping[str, Any]] = {
+            "now": columns_of(self.population),
+            # Of the rows last observed, where a step has passed since then: what the truth is of.
+            "before": columns_of(before) if before is not None and is_past else {},
             "known": dict(self.known.copy().columns()),
             "pending": self._emitter.state(),
             "heard": {name: getattr(self._heard, name).copy() for name in Heard.__slots__},
-            "world": {"rows": self._rows.copy()},
+            "world": {"rows": self._rows.copy(), **self._made_of()},
             "events": {} if self._events is None else self._events.state(),
         }
         return {f"{p}.{name}": array for p, part in parts.items() for name, array in part.items()}
 
     def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
-        """Go back to what :meth:`snapshot` returned, bit by bit."""
-        if snapshot["state.hour"].shape != self.users.shape:
-            raise BadInputError(
-                f"expected a snapshot of {len(self.users)} users, got one of "
-                f"{len(snapshot['state.hour'])}: make the world with the same arguments"
-            )
-        traits, state, known = (
-            {name: np.array(snapshot[f"{part}.{name}"]) for name in kind.__slots__}
-            for part, kind in (
-                ("traits", type(self.population.traits)),
-                ("state", type(self.population.state)),
-                ("known", Known),
-            )
-        )
-        self.population = Population(
-            ground=self.ground,
-            hours=self.hours,
-            traits=type(self.population.traits)(**traits),
-            state=type(self.population.state)(**state),
-        )
-        self.known = Known(**known)
+        """Go back to what :meth:`snapshot` returned, bit by bit.
+
+        Raises
+        ------
+        BadInputError
+            For the snapshot of a world of other users, steps or constants, or one that kept no
+            events where this one keeps them.
+        """
+        expect_own(snapshot, self._made_of(), has_events=self._events is not None)
+        self.population = population_of(snapshot, "now", ground=self.ground, hours=self.hours)
+        self.known = Known(**{n: np.array(snapshot[f"known.{n}"]) for n in Known.__slots__})
         self._emitter.load({name: snapshot[f"pending.{name}"] for name in Heard.__slots__})
         self._heard = Heard(
             **{name: np.array(snapshot[f"heard.{name}"]) for name in Heard.__slots__}
         )
-        self._rows, self._before = np.array(snapshot["world.rows"]), None
+        self._rows = np.array(snapshot["world.rows"])
+        self._before = None
+        if "before.state.hour" in snapshot:
+            self._before = population_of(snapshot, "before", ground=self.ground, hours=self.hours)
         if self._events is not None:
             names = [f.name for f in fields(Events)]
             self._events.load({name: snapshot[f"events.{name}"] for name in names})
+
+    def _made_of(self) -> dict[str, NDArray[Any]]:
+        return made_of(self.config, users=self.users, hours=self.hours)
 
     def _pass(self, position: Whole, slot: Whole, ref: Whole) -> None:
         if self._before is None and not self.is_over:
@@ -346,6 +353,11 @@ class World:
                 f"expected decisions for the {len(rows)} users last observed, in that order, got "
                 f"{decisions.n_rows} rows: decide for the whole of an observation"
             )
+        if (request.at_ms != self.now_ms).any():
+            raise BadInputError(
+                f"expected decisions of this moment, {self.now_ms} ms, got some of "
+                f"{request.at_ms.min()} ms: observe, decide and carry out once a step"
+            )
         n_slots = len(self.population.offsets_h)
         if request.n_slots != n_slots:
             raise BadInputError(f"expected {n_slots} slots as observed, got {request.n_slots}")
@@ -371,6 +383,12 @@ class World:
         return SlotGrid(
             start_ms=np.broadcast_to(start_ms, shape), end_ms=np.broadcast_to(end_ms, shape)
         )
+
+
+def _whole(name: str, number: Any) -> int:
+    if not isinstance(number, (int, np.integer)) or isinstance(number, bool):
+        raise BadInputError(f"expected {name} to be a whole number, got {number!r}")
+    return int(number)
 
 
 def _take(population: Population, rows: Whole) -> Population:

@@ -42,8 +42,10 @@ def test_rows_count_up_from_the_seed() -> None:
     assert row_seeds([9, 4], n_rows=2, is_disjoint=False).tolist() == [9, 4]
     apart = [set(row_seeds(s, n_rows=2048, is_disjoint=True).tolist()) for s in (5, 6)]
     assert not apart[0] & apart[1]
-    with pytest.raises(BadInputError, match="2 of them as seed, got"):
-        row_seeds([1], n_rows=2, is_disjoint=False)
+    assert row_seeds(np.array([9, 4]), n_rows=2, is_disjoint=False).tolist() == [9, 4]
+    for wrong in ([1], [1, None], [1.0, 2.0], 1.5, "12", {1: 2, 3: 4}):
+        with pytest.raises(BadInputError, match="2 of them as seed, got"):
+            row_seeds(wrong, n_rows=2, is_disjoint=False)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,8 @@ def test_another_reset_option_is_refused() -> None:
     """By its name."""
     with pytest.raises(BadInputError, match="among reset_mask, got mask"):
         rows_to_reset({"mask": None}, n_rows=2)
+    with pytest.raises(BadInputError, match=r"expected options such as .*, got \['reset_mask'\]"):
+        rows_to_reset(["reset_mask"], n_rows=2)
 
 
 def test_a_mode_is_given_by_itself_its_value_or_its_name() -> None:

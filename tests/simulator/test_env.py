@@ -73,3 +73,22 @@ def test_a_restored_environment_shows_the_moment_again() -> None:
     again, info = env.restore(here)
     assert np.array_equal(seen, again) and info["t"] == 1
     assert env.step(0)[1] == after[1]
+
+
+@pytest.mark.parametrize("asks_first", [False, True])
+def test_the_first_life_without_a_seed_is_that_of_the_generators_own(asks_first: bool) -> None:
+    """Whether or not somebody has drawn from it before."""
+    env = PushEnv(preset="tiny")
+    if asks_first:
+        env.np_random.random()
+    _, info = env.reset()
+    again, second = env.reset(seed=env.np_random_seed)[1], env.reset()[1]
+    assert again["user_id"] == info["user_id"] != second["user_id"]
+
+
+def test_a_seed_may_be_a_number_of_numpys() -> None:
+    """As the vector environment takes it."""
+    env = PushEnv(preset="tiny")
+    assert env.reset(seed=np.int64(5))[1] | {"action_mask": 0} == (
+        env.reset(seed=5)[1] | {"action_mask": 0}
+    )

@@ -147,6 +147,23 @@ def test_an_event_is_the_same_in_any_shard(make_world: Make) -> None:
         np.testing.assert_array_equal(getattr(mine, name), getattr(other, name))
 
 
+def test_a_history_that_has_been_looked_at_never_changes(make_world: Make, choose: Choose) -> None:
+    """What a context is made of, all that is strictly before it, is the same from a later log."""
+    busy = {"activity": {"sessions_per_day": 3.0}, "orders": {"per_session": 0.6}}
+    world = make_world("ecommerce", 300, 9, events=True, sections=busy, hours=1)
+    seen, ends_ms = [], []
+    for hour in range(30):
+        choose(world, 1 + hour % 3, first=1000 * hour)
+        seen.append(world.events())
+        ends_ms.append(world.now_ms)
+    whole = world.events()
+    for then, end_ms in zip(seen, ends_ms, strict=True):
+        for name in ("user", "at_ms", "action", "item"):
+            now, before = (getattr(e.take(e.at_ms < end_ms), name) for e in (whole, then))
+            np.testing.assert_array_equal(now, before)
+    assert (whole.action == ACTIONS.index("cart")).sum() > 300
+
+
 def test_events_go_on_from_a_snapshot(make_world: Make) -> None:
     world = make_world("ecommerce", 30, 9, events=True)
     for _ in range(5):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bandit.errors import BadInputError
@@ -29,6 +30,19 @@ def test_options_reach_the_configuration_and_all_users_have_opted_in() -> None:
     assert whole.ground() is whole.ground()
 
 
+def test_what_stands_outside_sections_can_be_changed_and_numbers_may_be_numpys() -> None:
+    """Samplers of hyperparameters hand them out."""
+    face = Face(
+        preset="tiny",
+        changes={"reward_window_h": 2.0, "items": {"n_items": 1}},
+        n_candidates=np.int64(1),
+        horizon_days=np.int32(3),
+    )
+    config = face.ground().config
+    assert (config.reward_window_h, config.items.n_items) == (2.0, 1)
+    assert (config.clock.n_candidates, config.clock.horizon_days) == (1, 3)
+
+
 def test_a_scheme_is_named_or_given() -> None:
     """What attributes is left out: the world's truth cannot answer for it."""
     config = load("tiny")
@@ -51,6 +65,11 @@ def test_a_scheme_is_named_or_given() -> None:
         ({"preset": "tiny", "n_candidates": 3}, "at most items.n_items = 2 candidates, got .* = 3"),
         ({"changes": {"fatigue": {"slop": 1.0}}}, "got fatigue.slop: correct the spelling"),
         ({"changes": {"click": {"rate": float("nan")}}}, "click.rate in .*, got nan"),
+        ({"changes": {"fatigue": 0.2}}, r"expected \[fatigue\] to be a table, got 0.2"),
+        ({"changes": {"clock": 3}}, r"expected \[clock\] to be a table"),
+        ({"changes": ["fatigue"]}, r"changes to be sections .*, got \['fatigue'\]"),
+        ({"preset": 3}, "preset to be a name, a path or a WorldConfig, got 3"),
+        ({"n_candidates": True}, "clock.n_candidates to be of the kind of 20, got True"),
         ({"horizon_days": 0}, "clock.horizon_days in .*, got 0"),
         ({"num_envs": 0}, "num_envs to be a whole number above 0, got 0"),
         ({"autoreset_mode": "Later"}, "autoreset_mode to be one of NEXT_STEP, .*, got 'Later'"),

@@ -14,6 +14,7 @@ from bandit.slots import HOUR_MS
 from simulator.config import load
 from simulator.guard import WorldGuard, rules_of
 from simulator.offers import Slates
+from simulator.rules_mask import reasons_of
 from simulator.world import World
 from tests.simulator.conftest import NO_FLOOR
 
@@ -82,6 +83,18 @@ def test_unknown_zones_fail_closed_and_quiet_hours_are_the_users_own(make_world:
     london = request.zone == "Europe/London"  # the same as UTC in the first week of March
     is_quiet = (request.reasons[london, 1:25] & Reason.QUIET_HOURS != 0).all(axis=0)
     np.testing.assert_array_equal(is_quiet, (np.arange(24) < 8) | (np.arange(24) >= 22))
+
+
+@pytest.mark.parametrize(("quiet_from_h", "quiet_to_h"), [(0, 24), (24, 0), (24, 8), (22, 24)])
+def test_hour_24_is_hour_0_for_the_guard_as_for_the_gyms(
+    make_world: Make, quiet_from_h: int, quiet_to_h: int
+) -> None:
+    rules = {"rules": {"quiet_from_h": quiet_from_h, "quiet_to_h": quiet_to_h}}
+    world = make_world("ecommerce", 100, 2, sections=rules)
+    reasons = planned(world, WorldGuard(world)).request.reasons[:, 1:25]
+    quiet, is_known = np.uint16(Reason.QUIET_HOURS), world.population.traits.is_zone_known
+    of_slot = reasons_of(world.population).of_slot
+    np.testing.assert_array_equal((reasons & quiet)[is_known], (of_slot & quiet)[is_known])
 
 
 def test_gaps_and_caps_hold_over_days(make_world: Make) -> None:

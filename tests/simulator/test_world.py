@@ -74,6 +74,10 @@ def test_the_grid_is_real_hours_from_now_in_milliseconds(make_world: Make) -> No
         (5, {"hours": 0}, "that divides 24, got 0"),
         (5, {"first_user": -1}, "got 5 from -1 on"),
         (5, {"first_user": 2**32}, "below 2"),
+        (2.5, {}, "n_users to be a whole number, got 2.5"),
+        (True, {}, "n_users to be a whole number, got True"),
+        (5, {"hours": 24.0}, "hours to be a whole number, got 24.0"),
+        (5, {"population_seed": float("nan")}, "population_seed to be a whole number, got nan"),
     ],
 )
 def test_what_makes_no_world_is_refused(
@@ -101,9 +105,15 @@ def test_decisions_about_others_and_items_outside_the_slate_are_refused(
     world.observe()
     with pytest.raises(BadInputError, match="decide for the whole of an observation"):
         world.step(decisions)
-    with pytest.raises(BadInputError, match="take candidates from simulator"):
+    with pytest.raises(BadInputError, match="observe, decide and carry out once a step"):
+        other.step(decisions)  # carried out already
+    with pytest.raises(BadInputError, match="observe, decide and carry out once a step"):
         other.observe()
-        other.step(decisions)  # yesterday's slates
+        other.step(decisions)  # yesterday's
+    strangers = make_world("ecommerce", 4, 77)
+    strangers.observe()
+    with pytest.raises(BadInputError, match="take candidates from simulator"):
+        strangers.step(decisions)  # the slates of others
 
 
 def test_a_life_is_the_same_in_any_shard(make_world: Make, sent_daily: Daily) -> None:
@@ -154,8 +164,46 @@ def test_a_restored_world_goes_on_bit_by_bit(make_world: Make, sent_daily: Daily
     other = make_world("ecommerce", 80, 2)
     other.restore(kept)
     np.testing.assert_array_equal(sent_daily(other, 4).outcome_id, first.outcome_id)
-    with pytest.raises(BadInputError, match="make the world with the same arguments"):
-        make_world("ecommerce", 9, 2).restore(kept)
+    seeded = make_world("ecommerce", 80, 3, population_seed=5)
+    seeded.restore(kept)  # the seeds are in the lives
+    np.testing.assert_array_equal(sent_daily(seeded, 4).outcome_id, first.outcome_id)
+
+
+def test_truth_after_a_restored_step_is_still_of_the_rows_last_observed(
+    make_world: Make, choose: Choose
+) -> None:
+    """A snapshot between the step and the next look, as a loop that is cut off would take it."""
+    world, other = make_world("ecommerce", 40, 2), make_world("ecommerce", 40, 2)
+    choose(world, 5)
+    choose(world, 5)
+    base, uplift = world.expected()
+    other.restore(world.snapshot())
+    again, more = other.expected()
+    np.testing.assert_array_equal(again, base)
+    np.testing.assert_array_equal(more, uplift)
+    other.observe()
+    assert not np.array_equal(other.expected()[0], base)
+
+
+def test_a_snapshot_of_another_world_is_refused_by_what_differs(make_world: Make) -> None:
+    kept = make_world("ecommerce", 80, 2).snapshot()
+    for what, other in (
+        ("users", make_world("ecommerce", 9, 2)),
+        ("users", make_world("ecommerce", 80, 2, first_user=1)),
+        ("hours", make_world("ecommerce", 80, 2, hours=1)),
+        ("constants", make_world("trap", 80, 2)),
+    ):
+        with pytest.raises(BadInputError, match=f"the same {what}, .* with the same arguments"):
+            other.restore(kept)
+    with pytest.raises(BadInputError, match="make this world with events=False"):
+        make_world("ecommerce", 80, 2, events=True).restore(kept)
+
+
+def test_any_whole_number_is_a_seed(make_world: Make) -> None:
+    one, two = make_world("tiny", 3, 2**64 + 5), make_world("tiny", 3, np.int64(5))
+    np.testing.assert_array_equal(one.population.traits.key, two.population.traits.key)
+    negative = make_world("tiny", 3, -1), make_world("tiny", 3, 2**64 - 1)
+    np.testing.assert_array_equal(*(world.population.traits.key for world in negative))
 
 
 def test_nothing_is_heard_before_it_happens_nor_before_it_is_received(
