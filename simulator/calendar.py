@@ -57,6 +57,12 @@ class Calendar:
         utc = (starts + hour) % HOURS_A_WEEK
         return np.where(is_zone_known, self.hour_of_week(zone, hour), utc)
 
+    def activity_until(self, chronotype: NDArray[np.int16], hour: NDArray[np.int64]) -> Float:
+        """Activity summed from a Monday's 00:00 to any later local ``hour``, (N,)."""
+        weeks, rest = np.divmod(hour, HOURS_A_WEEK)
+        of_week = self.before[chronotype, HOURS_A_WEEK]
+        return np.asarray(self.before[chronotype, rest] + weeks * of_week)
+
     def activity_ahead(
         self, chronotype: NDArray[np.int16], hour_of_week: NDArray[np.int64], *, hours: int
     ) -> Float:

@@ -7,12 +7,15 @@ A :class:`~simulator.config.WorldConfig` and the evidence of its constants enter
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from simulator.config import WorldConfig
 
 __all__ = ["toml_of"]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # what a comment may not hold
 
 
 def toml_of(
@@ -32,7 +35,8 @@ def toml_of(
     comments : tuple of str
         First lines.
     """
-    lines = [*(f"# {comment}" for comment in comments), f"name = {json.dumps(config.name)}"]
+    lines = [f"# {_CONTROL.sub(' ', comment)}" for comment in comments]
+    lines.append(f"name = {_quoted(config.name)}")
     lines.append(_line("reward_window_h", config.reward_window_h, "reward_window_h", evidence))
     for section, table in config.to_dict().items():
         if not isinstance(table, Mapping):
@@ -46,7 +50,12 @@ def toml_of(
 def _line(name: str, value: Any, key: str, evidence: Mapping[str, tuple[str, str]]) -> str:
     """A constant with its tag and source."""
     tag, source = evidence.get(key, ("assumed", ""))
-    return f"{name} = [{_value(value)}, {json.dumps(tag)}, {json.dumps(source)}]"
+    return f"{name} = [{_value(value)}, {_quoted(tag)}, {_quoted(source)}]"
+
+
+def _quoted(word: str) -> str:
+    """A basic string: as in JSON, but TOML knows no surrogates and takes no bare DEL."""
+    return json.dumps(word, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _value(value: Any) -> str:
@@ -54,7 +63,7 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return _quoted(value)
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(_value(part) for part in value)}]"
     return repr(value)

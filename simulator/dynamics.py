@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.outcomes import Kind
+from simulator.calendar import Calendar
 from simulator.catalogue import Catalogue
 from simulator.config import WorldConfig
 from simulator.happened import Happened
@@ -23,6 +24,7 @@ Float = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 _N_DAYS = 7
+_A_DAY = 24
 
 
 def advance(
@@ -36,6 +38,7 @@ def advance(
     answers: Answers,
     happened: Happened,
     swallowed: Whole,
+    calendar: Calendar,
     catalogue: Catalogue,
 ) -> None:
     """Move the state over one step of ``hours``, in place."""
@@ -49,7 +52,7 @@ def advance(
     _after_clicks(state, happened.take(happened.kind == Kind.CLICKED))
     _leave(state, happened)
     state.debt -= swallowed.astype(np.int16)
-    _new_day(config, traits, state, hours=hours, hour_of_week=hour_of_week)
+    _new_day(config, traits, state, hours=hours, hour_of_week=hour_of_week, calendar=calendar)
     state.hour[:] = ends_h
 
 
@@ -146,7 +149,13 @@ def _leave(state: State, happened: Happened) -> None:
 
 
 def _new_day(
-    config: WorldConfig, traits: Traits, state: State, *, hours: int, hour_of_week: Whole
+    config: WorldConfig,
+    traits: Traits,
+    state: State,
+    *,
+    hours: int,
+    hour_of_week: Whole,
+    calendar: Calendar,
 ) -> None:
     """What turns over once a day: the ring of sends, the streak, the drift of tastes."""
     turns = np.flatnonzero(state.hour // 24 != (state.hour + hours) // 24)
@@ -156,6 +165,10 @@ def _new_day(
     # Local midnight ends a day of a streak, and tastes move then, so users do not move at once.
     local = hour_of_week % 24
     ends = np.flatnonzero(local + hours >= 24)
+    if hours < _A_DAY:
+        # Where clocks go back at midnight, as in Cairo, the last hour comes twice.
+        then = calendar.hour_of_week(traits.zone[ends], state.hour[ends] + hours)
+        ends = ends[then // _A_DAY != hour_of_week[ends] // _A_DAY]
     if len(ends):
         came = state.has_session_today[ends]
         state.streak_days[ends] = np.where(came, np.minimum(state.streak_days[ends] + 1, 9999), 0)

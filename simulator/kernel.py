@@ -221,6 +221,7 @@ class Population:
             answers=answers,
             happened=all_of_it,
             swallowed=sessions.swallowed,
+            calendar=ground.calendar,
             catalogue=ground.catalogue,
         )
         self._offer = None

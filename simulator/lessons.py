@@ -119,8 +119,8 @@ def _rates(population: Population, offset_h: Whole, window_h: int) -> tuple[Floa
     """Mean numbers of organic sessions from the step's start to the slot, and in the window."""
     activity, traits = population.ground.config.activity, population.traits
     rate, start = population.rate(), population.offer().hour_of_week
-    table = population.ground.calendar.before
-    at = [table[traits.chronotype, start + h] for h in (0, offset_h, offset_h + window_h)]
+    summed = population.ground.calendar.activity_until
+    at = [summed(traits.chronotype, start + h) for h in (0, offset_h, offset_h + window_h)]
     decay = [np.exp(-h / activity.excitation_decay_h) for h in (0.0, offset_h, offset_h + window_h)]
     excited = activity.excitation * population.state.excitation * population.state.is_alive
     before = rate.pace * (at[1] - at[0]) + excited * (decay[0] - decay[1])

@@ -56,6 +56,7 @@ _REQUIRED: dict[str, Any] = {
     "click.match_gain": 0.0,
     "click.template_penalty": 0.0,
     "click.item_penalty": 0.0,
+    "click.actor_penalty": 0.0,
     "click.tie_gain": 0.0,
     "click.streak_gain": 0.0,
     "click.wanted_gain": 0.0,
@@ -221,10 +222,11 @@ def _planned(problem: TinyProblem, actions: Whole) -> Whole:
     shape = (problem.n_steps, problem.reward.shape[1])
     n_actions = problem.reward.shape[2]
     given = np.asarray(actions)
-    if given.shape not in (shape, shape[1:]) or given.min() < 0 or given.max() >= n_actions:
+    is_action = np.issubdtype(given.dtype, np.integer) and given.shape in (shape, shape[1:])
+    if not is_action or given.min() < 0 or given.max() >= n_actions:
         raise BadInputError(
-            f"expected actions from 0 to {n_actions - 1}, one a state {shape[1:]} or one a step "
-            f"and state {shape}, got shape {given.shape}, {given.min()} to {given.max()}"
+            f"expected whole actions from 0 to {n_actions - 1}, one a state {shape[1:]} or one a "
+            f"step and state {shape}, got {given.dtype} of shape {given.shape}: {actions!r}"
         )
     return np.broadcast_to(given, shape)
 
@@ -270,6 +272,6 @@ def _too_much(config: WorldConfig, hours: int) -> list[str]:
         wrong.append(f"items.n_items = {config.items.n_items} (expected clock.n_candidates)")
     if config.delivery.success <= 0.0:
         wrong.append("delivery.success = 0.0 (expected more)")
-    if 24 % hours:
+    if hours < 1 or 24 % hours:
         wrong.append(f"steps of {hours} hours (expected a divisor of 24)")
     return wrong

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.errors import BadInputError
 from simulator import response
 from simulator.config import WorldConfig
 from simulator.kernel import Ground, Population
@@ -35,12 +36,24 @@ Flags = NDArray[np.bool_]
 EVENING_H = 20
 HOLD = -1
 _WAKES_H, _SLEEPS_H = 8, 22
+_LEAST_SHARE = 0.01
 
 
 def opted_in(ground: Ground, n_users: int, *, seed: int, hours: int) -> Population:
-    """Begin ``n_users`` lives that can be sent to, the first such ones of a seed."""
+    """Begin ``n_users`` lives that can be sent to, the first such ones of a seed.
+
+    Raises
+    ------
+    BadInputError
+        Where hardly anybody can be sent to.
+    """
     share = ground.config.opt_out.opt_in_share
-    n_drawn = int(n_users / share * 1.2) + 100
+    if share < _LEAST_SHARE:
+        raise BadInputError(
+            f"expected opt_out.opt_in_share of {_LEAST_SHARE} or more, got {share}: of fewer users "
+            "too many would have to be drawn to find some who can be sent to"
+        )
+    n_drawn = int((1.2 * n_users + 100) / share)  # more than enough by six standard deviations
     drawn = Population.begin(ground, life_keys(seed, np.arange(n_drawn)), hours=hours)
     rows = np.flatnonzero(drawn.traits.has_opted_in)[:n_users]
     return Population.begin(ground, drawn.traits.key[rows], hours=hours)

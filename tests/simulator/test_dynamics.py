@@ -264,6 +264,20 @@ def test_a_streak_ends_at_local_midnight_by_the_hour_too(begin: Begin) -> None:
     assert at == [18]
 
 
+def test_a_day_ends_once_where_clocks_go_back_at_midnight(begin: Begin) -> None:
+    """In Cairo the last hour of Thursday the 29th of October 2026 comes twice."""
+    clock = {"zones": ["Africa/Cairo"], "zone_shares": [1.0], "start_date": "2026-10-28"}
+    population = begin(load("ecommerce", clock=clock), 1, hours=1)
+    population.traits.sessions_per_h[:] = 0.0
+    streak = []
+    for hour in range(72):
+        population.state.has_session_today[:] |= hour in (10, 30, 56)
+        _step(population)
+        streak.append(int(population.state.streak_days[0]))
+    # Midnight is at 21 o'clock UTC, then at 22: a day of 25 hours between them.
+    assert streak == [0] * 20 + [1] * 25 + [2] * 24 + [3] * 3
+
+
 def test_a_purchase_is_remembered_by_its_category_and_time(begin: Begin) -> None:
     """Within the step that decided it at the latest."""
     config = load(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -78,3 +80,21 @@ def _came(population: Population, slot: NDArray[np.int64], is_sent: bool) -> flo
     after = told.at_min - start_min[told.row]
     is_lesson = (told.kind == Kind.SESSION) & (after >= 0) & (after < 120.0)
     return len(np.unique(told.row[is_lesson])) / len(slot)
+
+
+@pytest.mark.parametrize("window_h", [1.0, 168.0, 336.0])
+def test_a_window_of_any_length_in_range_has_its_chance(window_h: float) -> None:
+    """A fortnight from any slot of the day: a longer window never lowers the chance."""
+    population = opted_in(ground_of(load("education")), 50, seed=1, hours=24)
+    slot = slot_at(population, EVENING_H)
+    brief = lesson_chances(population, slot)
+    longer = replace(population.ground.config, reward_window_h=window_h)
+    population.ground = replace(population.ground, config=longer)
+    long = lesson_chances(population, slot)
+    sign = np.sign(window_h - 2.0)
+    assert (sign * (long.hold - brief.hold) > 0.0).all()
+    assert (sign * (long.send - brief.send) > 0.0).all()
+    # By hand: a whole number of weeks holds 168 hours of mean activity each.
+    if window_h >= 168.0:
+        rate = population.traits.sessions_per_h * window_h
+        assert np.allclose(long.hold, -np.expm1(-rate), rtol=1e-12)

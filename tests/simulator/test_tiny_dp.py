@@ -201,6 +201,7 @@ def test_the_best_plan_rests_before_the_end_and_sends_at_it() -> None:
         ("ecommerce", {}, "activity.spread"),
         ("identity", {}, "click.wanted_gain"),
         ("tiny", {"activity": {"excitation": 0.3}}, "activity.excitation"),
+        ("tiny", {"click": {"actor_penalty": 0.3}}, "click.actor_penalty"),
         ("tiny", {"fatigue": {"levels": 0}}, "fatigue.levels"),
         ("tiny", {"items": {"n_items": 3}}, "items.n_items"),
         ("tiny", {"delivery": {"success": 0.0}}, "delivery.success"),
@@ -215,14 +216,18 @@ def test_a_population_with_more_states_is_refused_by_what_makes_them(
     assert "simulator.paired" in str(refused.value)
 
 
-def test_steps_that_do_not_divide_the_day_are_refused() -> None:
-    """Five hours are no part of 24."""
+@pytest.mark.parametrize("hours", [5, 48, 0, -24])
+def test_steps_that_do_not_divide_the_day_are_refused(hours: int) -> None:
+    """Five hours are no part of 24, nor is none."""
     with pytest.raises(BadInputError, match="divisor"):
-        tiny_problem(load("tiny"), WORTH, hours=5)
+        tiny_problem(load("tiny"), WORTH, hours=hours)
 
 
-@pytest.mark.parametrize("actions", [np.zeros(3, np.int64), np.full(5, 9), np.full(5, -1)])
-def test_policies_of_other_shapes_or_actions_are_refused(actions: NDArray[np.int64]) -> None:
+@pytest.mark.parametrize(
+    "actions",
+    [np.zeros(3, np.int64), np.zeros(0, np.int64), np.full(5, 9), np.full(5, -1), np.ones(5)],
+)
+def test_policies_of_other_shapes_or_actions_are_refused(actions: NDArray[Any]) -> None:
     """With the shape that is meant."""
     with pytest.raises(BadInputError, match=r"\(5,\)"):
         values_of(_problem(), actions)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bandit.errors import BadInputError
 from simulator.config import load
 from simulator.kernel import ground_of
 from simulator.trials import (
@@ -27,6 +28,20 @@ def test_everyone_of_an_opted_in_population_can_be_sent_to() -> None:
     assert many.n_users == 300
     assert can_be_sent(many).all()
     assert np.array_equal(many.traits.key[:40], few.traits.key)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_few_opted_in_users_are_found_among_many(seed: int) -> None:
+    """As many as asked for where one in a hundred can be sent to."""
+    ground = ground_of(load("tiny", opt_out={"opt_in_share": 0.01}))
+    assert opted_in(ground, 10, seed=seed, hours=24).n_users == 10
+
+
+def test_a_population_that_nobody_can_be_sent_to_is_refused() -> None:
+    """By the constant that says so."""
+    ground = ground_of(load("tiny", opt_out={"opt_in_share": 0.0}))
+    with pytest.raises(BadInputError, match="opt_in_share"):
+        opted_in(ground, 10, seed=1, hours=24)
 
 
 @pytest.mark.parametrize("per_week", range(1, 8))
