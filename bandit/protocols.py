@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +55,15 @@ class Policy(Protocol):
 
     A policy never samples an action, never logs and never computes a propensity. Weights of
     the scheme are applied inside :meth:`pmf` and :meth:`estimate`, so they can change without
-    a reset. ``cannot`` names the conformance laws that a policy cannot meet, with reasons.
+    a reset.
     """
 
     policy_id: str
-    cannot: ClassVar[Mapping[str, str]]
+
+    @property
+    def cannot(self) -> Mapping[str, str]:
+        """Conformance laws that this policy cannot meet, each with the reason."""
+        ...
 
     def pmf(self, request: Request, key: int) -> NDArray[np.float64]:
         """Return probabilities over unmasked actions, (N, A).

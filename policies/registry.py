@@ -7,125 +7,20 @@ test sees to it that no policy class stays unlisted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any
 
 from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy
-from policies.behaviour_counts import CountParams
-from policies.best_hour import BestHourRanker
-from policies.counts import Counts
-from policies.fixed import NeverSend, RandomEligible
-from policies.igw import InverseGap, InverseGapParams
-from policies.linear_head import HeadParams
-from policies.lints import LinTS, LinTSParams
-from policies.linucb import LinUCB, LinUCBParams
-from policies.popular import PopularItemHour
+from policies.entries import baselines, linear
+from policies.entry import Entry
 from policies.shape import PolicyShape
 
 __all__ = ["Entry", "PolicyShape", "build", "defaults", "entry", "policies"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One policy that can be built by its id.
-
-    Parameters
-    ----------
-    policy_id : str
-        What the log calls it.
-    factory : callable
-        ``factory(shape, scheme, **options)``.
-    options : mapping
-        Keyword arguments with their defaults; frozen dataclasses become TOML tables.
-    reference : str
-        Whom it follows.
-    cost : str
-        Order of one ``pmf`` call; M draws, P = Di·Ds pair features.
-    """
-
-    policy_id: str
-    factory: Callable[..., Policy]
-    options: Mapping[str, Any]
-    reference: str
-    cost: str
-
-
-_LINEAR = HeadParams()
-_ENTRIES = (
-    Entry(
-        policy_id="random",
-        factory=RandomEligible,
-        options={},
-        reference="every comparison's zero",
-        cost="N·A",
-    ),
-    Entry(
-        policy_id="never_send",
-        factory=NeverSend,
-        options={},
-        reference="silence, the value of hold",
-        cost="N·A",
-    ),
-    Entry(
-        policy_id="popular",
-        factory=PopularItemHour,
-        options={"params": CountParams(), "always_sends": False},
-        reference="the popular item at the popular hour",
-        cost="N·A",
-    ),
-    Entry(
-        policy_id="best_hour",
-        factory=BestHourRanker,
-        options={"params": CountParams(), "always_sends": False, "least_active": 4.0},
-        reference="send-time optimisation, then a ranker",
-        cost="N·A",
-    ),
-    Entry(
-        policy_id="counts_static",
-        factory=Counts,
-        options={"params": CountParams(is_static=True), "always_sends": False},
-        reference="personal frequencies of the training range",
-        cost="N·A",
-    ),
-    Entry(
-        policy_id="counts_updated",
-        factory=Counts,
-        options={"params": CountParams(), "always_sends": False},
-        reference="personal frequencies, updated every period",
-        cost="N·A",
-    ),
-    Entry(
-        policy_id="counts_decayed",
-        factory=Counts,
-        options={"params": CountParams(half_life=90.0), "always_sends": False},
-        reference="personal frequencies that fade, shrunk to the population",
-        cost="N·A",
-    ),
-    Entry(
-        policy_id="linucb",
-        factory=LinUCB,
-        options={"head": _LINEAR, "params": LinUCBParams()},
-        reference="Li, Chu, Langford and Schapire (2010)",
-        cost="N·A·P + R·P³",
-    ),
-    Entry(
-        policy_id="lints",
-        factory=LinTS,
-        options={"head": _LINEAR, "params": LinTSParams()},
-        reference="Agrawal and Goyal (2013)",
-        cost="N·A·M + R·P³",
-    ),
-    Entry(
-        policy_id="igw",
-        factory=InverseGap,
-        options={"head": _LINEAR, "params": InverseGapParams()},
-        reference="Foster and Rakhlin (2020)",
-        cost="N·A + R·P³",
-    ),
-)
+_ENTRIES: tuple[Entry, ...] = (*baselines.ENTRIES, *linear.ENTRIES)
 
 
 def policies() -> tuple[Entry, ...]:
@@ -172,7 +67,7 @@ def build(
     scheme : RewardScheme
         Components and weights.
     options : mapping, optional
-        What differs from :func:`defaults`, as read from TOML: ``{"params": {"n_draws": 64}}``;
+        What differs from :func:`defaults`, as read from TOML: ``{"explorer": {"n_draws": 64}}``;
         a whole dataclass may stand in place of its table.
 
     Raises
@@ -185,7 +80,7 @@ def build(
     >>> from bandit.outcomes import UPLIFT
     >>> shape = PolicyShape(n_context=2, n_item_features=1, n_slot_features=1,
     ...                     n_users=1, n_items=1, n_slots=1)
-    >>> build("lints", shape, scheme=UPLIFT, options={"params": {"n_draws": 64}}).policy_id
+    >>> build("lints", shape, scheme=UPLIFT, options={"explorer": {"n_draws": 64}}).policy_id
     'lints'
     """
     chosen = entry(policy_id)

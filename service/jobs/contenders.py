@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from bandit.protocols import Policy
 from policies.count_policy import CountPolicy
-from policies.linear_policy import LinearPolicy
+from policies.explored import Explored
+from policies.models.linear import LinearModel
 from policies.registry import build
 from policies.shape import PolicyShape
 from service.jobs.purchase_features import DayFeatures, FeatureScale
@@ -47,8 +48,8 @@ class Contender:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _linear(policy_id: str, params: Mapping[str, Any]) -> list[Contender]:
-    options = {"head": _HEAD, "params": params}
+def _linear(policy_id: str, explorer: Mapping[str, Any]) -> list[Contender]:
+    options = {"model": _HEAD, "explorer": explorer}
     return [
         Contender(name=f"{policy_id} cold", policy_id=policy_id, start="cold", options=options),
         Contender(name=f"{policy_id} warm", policy_id=policy_id, start="warm", options=options),
@@ -142,9 +143,10 @@ def ready(contender: Contender, shop: Purchases, *, sample: DayFeatures, warm: W
         for day in range(shop.train_days):
             observe_day(policy, shop, day)
         policy.counts.freeze()
-    if isinstance(policy, LinearPolicy) and contender.start == "warm":
+    model = policy.model if isinstance(policy, Explored) else None
+    if isinstance(model, LinearModel) and contender.start == "warm":
         precision, moment = warm.moments(is_time_aware=contender.is_time_aware)
-        policy.head.absorb(precision, moment)
+        model.head.absorb(precision, moment)
     return policy
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bandit.floor import check_pmf
 from policies.exploration import best_action, epsilon_greedy, inverse_gap, softmax, uniform
-from policies.linear_math import (
+from policies.models.linear_math import (
     best_shares,
     factor_of_covariance,
     moments_of,
@@ -18,7 +18,7 @@ from policies.linear_math import (
     pair_variances,
     posterior_mean,
 )
-from policies.open_rows import OpenRows
+from policies.models.open_rows import OpenRows
 
 _SCORE = st.floats(-1e12, 1e12, allow_nan=False)
 

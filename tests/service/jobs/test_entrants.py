@@ -7,7 +7,8 @@ import pytest
 
 from bandit.errors import BadInputError
 from bandit.outcomes import UPLIFT
-from policies.lints import LinTS
+from policies.explored import Explored
+from policies.explorers.thompson import Thompson
 from policies.shape import PolicyShape
 from service.jobs.entrants import SILENCE, STATICS, Entrant, entrants, policy_of
 
@@ -26,13 +27,13 @@ def test_references_run_beside_what_is_asked_for() -> None:
 
 def test_a_table_names_a_policy_with_options_of_its_own() -> None:
     """Two sets of options are two rows."""
-    wide = {"name": "wide", "policy": "lints", "options": {"params": {"scale": 2.0}}}
+    wide = {"name": "wide", "policy": "lints", "options": {"explorer": {"scale": 2.0}}}
     first, second, *_ = entrants([wide, "lints"], scheme=UPLIFT)
-    assert first == Entrant(name="wide", policy_id="lints", options={"params": {"scale": 2.0}})
+    assert first == Entrant(name="wide", policy_id="lints", options={"explorer": {"scale": 2.0}})
     assert second.plain() == {"name": "lints", "policy": "lints", "options": {}}
     built = policy_of(first, SHAPE, scheme=UPLIFT, popularity=np.zeros(2))
-    assert isinstance(built, LinTS)
-    assert built.params.scale == 2.0
+    assert isinstance(built, Explored)
+    assert built.explorer == Thompson(scale=2.0)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_a_table_names_a_policy_with_options_of_its_own() -> None:
         (3, "a table with policy"),
         ({"policy": "lints", "option": {}}, "got option"),
         ({"policy": "lints", "options": 3}, "options to be a table"),
-        ({"policy": "lints", "options": {"head": {"lambda": 1.0}}}, "lambda"),
+        ({"policy": "lints", "options": {"model": {"lambda": 1.0}}}, "lambda"),
         ({"policy": "lints", "name": "../x"}, "a name of letters"),
         ({"policy": "lints", "name": ""}, "a name of letters"),
         ({"policy": "static_push", "name": "s", "options": {"hours": 3}}, "got hours"),

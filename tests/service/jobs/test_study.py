@@ -23,7 +23,7 @@ def test_a_study_is_read_with_its_worlds_policies_and_changes(tmp_path: Path) ->
     text = (
         'presets = ["tiny", "mine.toml"]\n'
         'policies = ["lints", { name = "wide", policy = "lints", '
-        "options = { params = { scale = 2.0 } } }]\n"
+        "options = { explorer = { scale = 2.0 } } }]\n"
         "users = 7\ndays = 2\nseeds = 3\nseed = 5\nhours = 6\nalpha = 0.1\n"
         "[world.click]\nrate = 0.3\n"
     )

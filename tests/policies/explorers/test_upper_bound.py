@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from bandit.actions import Request, SlotGrid
 from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
-from policies.linear_head import HeadParams
-from policies.linucb import LinUCB, LinUCBParams
+from policies.explored import Explored
+from policies.explorers.upper_bound import UpperBound
+from policies.models.linear import LinearModel
+from policies.models.linear_head import HeadParams
 from policies.shape import PolicyShape
 
 
@@ -48,16 +50,14 @@ def test_disjoint_arms_give_the_published_upper_bounds(
     shape = PolicyShape(
         n_context=0, n_item_features=3, n_slot_features=5, n_users=1, n_items=3, n_slots=1
     )
-    policy = LinUCB(
-        shape,
-        hits,
-        head=HeadParams(prior_precision=float(l2), noise_rows=np.inf),
-        params=LinUCBParams(alpha=float(alpha)),
-    )
-    policy.head.absorb(zeta.T @ zeta, np.array([peer["rewards"]], float) @ zeta)
+    model = LinearModel(shape, hits, HeadParams(prior_precision=float(l2), noise_rows=np.inf))
+    explorer = UpperBound(alpha=float(alpha))
+    model.head.absorb(zeta.T @ zeta, np.array([peer["rewards"]], float) @ zeta)
     asked = _arms_request(np.array(peer["queries"], float))
-    np.testing.assert_allclose(policy.bounds(asked)[:, 1:], row["expectations"], atol=1e-12)
-    np.testing.assert_array_equal(policy.bounds(asked)[:, 0], 0.0)
+    np.testing.assert_allclose(
+        explorer.bounds(model, asked)[:, 1:], row["expectations"], atol=1e-12
+    )
+    np.testing.assert_array_equal(explorer.bounds(model, asked)[:, 0], 0.0)
 
 
 def test_bounds_equal_a_dense_computation(
@@ -67,25 +67,23 @@ def test_bounds_equal_a_dense_computation(
     two_parts: RewardScheme,
 ) -> None:
     """Components are independent, so their variances add with squared weights."""
-    policy = LinUCB(
-        small_shape,
-        two_parts,
-        head=HeadParams(noise_sd=0.4, noise_rows=np.inf),
-        params=LinUCBParams(alpha=2.0),
-    )
-    policy.update(feedback_of(small_shape, 40, two_parts))
+    model = LinearModel(small_shape, two_parts, HeadParams(noise_sd=0.4, noise_rows=np.inf))
+    explorer = UpperBound(alpha=2.0)
+    model.update(feedback_of(small_shape, 40, two_parts))
     asked = request_of(small_shape, 3)
     zeta = np.einsum("nki,nsj->nksij", asked.item_features, asked.slot_features).reshape(3, 20, -1)
-    pairs = policy.head.pair_block()
+    pairs = model.head.pair_block()
     mean, variance = np.full((3, 20), -0.01), np.zeros((3, 20))
     for row, weight in enumerate((1.0, -3.0)):
-        precision = policy.head.precision[row] + np.eye(policy.head.precision.shape[1])
-        theta = np.linalg.solve(precision, policy.head.moment[row])[pairs]
+        precision = model.head.precision[row] + np.eye(model.head.precision.shape[1])
+        theta = np.linalg.solve(precision, model.head.moment[row])[pairs]
         cov = 0.16 * np.linalg.inv(precision)[pairs, pairs]
         mean += weight * zeta @ theta
         variance += weight**2 * np.einsum("nap,pq,naq->na", zeta, cov, zeta)
     expected = mean + 2.0 * np.sqrt(variance)
-    np.testing.assert_allclose(policy.bounds(asked)[:, 1:], expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(
+        explorer.bounds(model, asked)[:, 1:], expected, rtol=1e-10, atol=1e-12
+    )
 
 
 def test_it_holds_where_every_bound_is_below_zero(
@@ -94,10 +92,11 @@ def test_it_holds_where_every_bound_is_below_zero(
     small_shape: PolicyShape,
     hits: RewardScheme,
 ) -> None:
-    policy = LinUCB(small_shape, hits, params=LinUCBParams(alpha=0.0))
+    model, explorer = LinearModel(small_shape, hits), UpperBound(alpha=0.0)
+    policy = Explored(model, explorer)
     policy.update(feedback_of(small_shape, 200, hits))
     asked = request_of(small_shape, 50, n_items=1)
-    bounds = policy.bounds(asked)
+    bounds = explorer.bounds(model, asked)
     pmf = policy.pmf(asked, key=0)
     np.testing.assert_array_equal(pmf[:, 0] == 1.0, bounds[:, 1:].max(axis=1) < 0)
     assert 0 < pmf[:, 0].sum() < 50
@@ -106,4 +105,4 @@ def test_it_holds_where_every_bound_is_below_zero(
 @pytest.mark.parametrize("alpha", [-1.0, np.nan, np.inf])
 def test_an_impossible_width_is_refused(alpha: float) -> None:
     with pytest.raises(BadInputError, match="expected a finite alpha of at least 0"):
-        LinUCBParams(alpha=alpha)
+        UpperBound(alpha=alpha)

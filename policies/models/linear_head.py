@@ -19,14 +19,14 @@ from bandit.actions import Request
 from bandit.errors import BadInputError, expect_shape
 from bandit.outcomes import Feedback, RewardScheme
 from policies.checks import check_feedback, check_request, check_scheme, check_state
-from policies.linear_math import (
+from policies.models.linear_math import (
     factor_of_covariance,
     joint_features,
     moments_of,
     posterior_mean,
     twins,
 )
-from policies.open_rows import OpenRows
+from policies.models.open_rows import OpenRows
 
 __all__ = ["HeadParams", "LinearHead"]
 

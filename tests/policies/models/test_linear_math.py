@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from policies.linear_math import (
+from policies.models.linear_math import (
     best_shares,
     factor_of_covariance,
     joint_features,

@@ -11,15 +11,21 @@ import pytest
 from bandit.actions import Request
 from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
-from policies.igw import InverseGap, InverseGapParams
+from policies.explored import Explored
+from policies.explorers.inverse_gap import InverseGap
+from policies.models.linear import LinearModel
 from policies.shape import PolicyShape
+
+
+def _igw(shape: PolicyShape, scheme: RewardScheme, explorer: InverseGap | None = None) -> Explored:
+    return Explored(LinearModel(shape, scheme), explorer or InverseGap(), policy_id="igw")
 
 
 def test_an_unlearned_policy_is_uniform(
     request_of: Callable[..., Request], small_shape: PolicyShape, hits: RewardScheme
 ) -> None:
     """Every uplift is zero, so every gap is zero."""
-    pmf = InverseGap(small_shape, hits).pmf(request_of(small_shape, 3), key=0)
+    pmf = _igw(small_shape, hits).pmf(request_of(small_shape, 3), key=0)
     np.testing.assert_allclose(pmf, np.full((3, 21), 1 / 21))
 
 
@@ -30,7 +36,7 @@ def test_probabilities_follow_the_formula_and_its_schedule(
     hits: RewardScheme,
 ) -> None:
     """γ = 3·√(21·31) after 30 rows; 1/(21 + γ·gap) on all but the best."""
-    policy = InverseGap(small_shape, hits, params=InverseGapParams(scale=3.0))
+    policy = _igw(small_shape, hits, InverseGap(scale=3.0))
     policy.update(feedback_of(small_shape, 30, hits))
     asked = request_of(small_shape, 2)
     value = policy.estimate(asked).uplift_mean[:, :, 0]
@@ -50,7 +56,7 @@ def test_it_grows_greedier_as_it_learns(
     hits: RewardScheme,
 ) -> None:
     """Where there is an effect to learn; on noise alone gaps shrink as fast as γ grows."""
-    policy = InverseGap(small_shape, hits)
+    policy = _igw(small_shape, hits)
     asked = request_of(small_shape, 40)
     best = []
     for batch in range(4):
@@ -69,7 +75,7 @@ def test_actions_that_are_masked_do_not_make_it_greedier(
     hits: RewardScheme,
 ) -> None:
     """A short list padded with masked items gives the pmf of the short list."""
-    policy = InverseGap(small_shape, hits)
+    policy = _igw(small_shape, hits)
     policy.update(feedback_of(small_shape, 30, hits))
     mask = np.ones((3, 21), np.bool_)
     mask[:, 9:] = False
@@ -86,16 +92,17 @@ def test_actions_that_are_masked_do_not_make_it_greedier(
 @pytest.mark.parametrize("scale", [-1.0, np.nan, np.inf])
 def test_an_impossible_schedule_is_refused(scale: float) -> None:
     with pytest.raises(BadInputError, match="expected a finite scale of at least 0"):
-        InverseGapParams(scale=scale)
+        InverseGap(scale=scale)
 
 
 def test_a_state_without_its_count_is_refused_and_changes_nothing(
     feedback_of: Callable[..., Feedback], small_shape: PolicyShape, hits: RewardScheme
 ) -> None:
-    policy, other = InverseGap(small_shape, hits), InverseGap(small_shape, hits)
+    policy, other = _igw(small_shape, hits), _igw(small_shape, hits)
     other.update(feedback_of(small_shape, 30, hits))
     state = dict(other.state())
     del state["n_learned"]
     with pytest.raises(BadInputError, match=r"got none called \['n_learned'\]"):
         policy.load(state)
-    assert policy.head.moment.sum() == 0.0
+    assert isinstance(policy.model, LinearModel)
+    assert policy.model.head.moment.sum() == 0.0

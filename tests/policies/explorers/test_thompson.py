@@ -12,9 +12,34 @@ import pytest
 from bandit.actions import Request
 from bandit.errors import BadInputError, BadShapeError
 from bandit.outcomes import Feedback, RewardScheme
-from policies.linear_head import HeadParams
-from policies.lints import LinTS, LinTSParams
+from policies.explored import Explored
+from policies.explorers.thompson import Thompson
+from policies.models.linear import LinearModel
+from policies.models.linear_head import HeadParams, LinearHead
 from policies.shape import PolicyShape
+
+
+def _lints(
+    shape: PolicyShape,
+    scheme: RewardScheme,
+    *,
+    head: HeadParams | None = None,
+    explorer: Thompson | None = None,
+) -> Explored:
+    return Explored(LinearModel(shape, scheme, head), explorer or Thompson(), policy_id="lints")
+
+
+def _head(policy: Explored) -> LinearHead:
+    assert isinstance(policy.model, LinearModel)
+    return policy.model.head
+
+
+def _coefficients(policy: Explored, key: int) -> np.ndarray:
+    assert isinstance(policy.model, LinearModel)
+    assert isinstance(policy.explorer, Thompson)
+    asked = policy.explorer
+    return policy.model.coefficients(key, n_draws=asked.n_draws, scale=asked.scale)
+
 
 FeedbackOf = Callable[..., Feedback]
 RequestOf = Callable[..., Request]
@@ -27,22 +52,22 @@ def test_the_pmf_is_the_argmax_frequency_of_independent_draws(
     two_parts: RewardScheme,
 ) -> None:
     """Against 100,000 draws from numpy's own multivariate normal, scored in double precision."""
-    policy = LinTS(
+    policy = _lints(
         small_shape,
         two_parts,
         head=HeadParams(prior_precision=3.0, noise_sd=0.7, noise_rows=np.inf),
-        params=LinTSParams(n_draws=100_000),
+        explorer=Thompson(n_draws=100_000),
     )
     policy.update(feedback_of(small_shape, 25, two_parts))
     asked = request_of(small_shape, 3, n_items=3)
     pmf = policy.pmf(asked, key=1)
 
     rng = np.random.default_rng(2)
-    pairs = policy.head.pair_block()
-    total = np.zeros((100_000, policy.head.n_pairs))
+    pairs = _head(policy).pair_block()
+    total = np.zeros((100_000, _head(policy).n_pairs))
     for row, weight in enumerate((1.0, -3.0)):
-        precision = policy.head.precision[row] + 3.0 * np.eye(policy.head.precision.shape[1])
-        mean = np.linalg.solve(precision, policy.head.moment[row])
+        precision = _head(policy).precision[row] + 3.0 * np.eye(_head(policy).precision.shape[1])
+        mean = np.linalg.solve(precision, _head(policy).moment[row])
         theta = rng.multivariate_normal(mean, 0.49 * np.linalg.inv(precision), 100_000)
         total += weight * theta[:, pairs]
     for n in range(3):
@@ -66,17 +91,17 @@ def test_drawn_coefficients_have_the_peers_mean_and_spread(
     shape = PolicyShape(
         n_context=0, n_item_features=3, n_slot_features=5, n_users=1, n_items=3, n_slots=1
     )
-    policy = LinTS(
+    policy = _lints(
         shape,
         hits,
         head=HeadParams(noise_rows=np.inf),
-        params=LinTSParams(n_draws=20_000, scale=peer["lints"]["alpha"]),
+        explorer=Thompson(n_draws=20_000, scale=peer["lints"]["alpha"]),
     )
-    policy.head.absorb(zeta.T @ zeta, np.array([peer["rewards"]], float) @ zeta)
+    _head(policy).absorb(zeta.T @ zeta, np.array([peer["rewards"]], float) @ zeta)
     for query, mean, sd in zip(
         peer["queries"], peer["lints"]["mean"], peer["lints"]["sd"], strict=True
     ):
-        drawn = policy.draws(3) @ np.kron(np.eye(3), np.array(query, float)).T
+        drawn = _coefficients(policy, 3) @ np.kron(np.eye(3), np.array(query, float)).T
         error = np.array(sd) / np.sqrt(20_000)
         assert (np.abs(drawn.mean(axis=0) - mean) < 5 * np.sqrt(2) * error).all()
         assert (np.abs(drawn.std(axis=0) - sd) < 5 * error).all()
@@ -85,7 +110,7 @@ def test_drawn_coefficients_have_the_peers_mean_and_spread(
 def test_the_same_state_and_key_give_the_same_bytes(
     request_of: RequestOf, feedback_of: FeedbackOf, small_shape: PolicyShape, hits: RewardScheme
 ) -> None:
-    policy = LinTS(small_shape, hits)
+    policy = _lints(small_shape, hits)
     policy.update(feedback_of(small_shape, 50, hits))
     asked = request_of(small_shape, 10)
     assert policy.pmf(asked, key=5).tobytes() == policy.pmf(asked, key=5).tobytes()
@@ -103,7 +128,7 @@ def test_weights_of_the_scheme_apply_late(
     worth = feedback.item_features[:, 0] * feedback.slot_features[:, 0]
     components = np.zeros((400, 3))
     components[:, 0] = worth
-    policy = LinTS(small_shape, two_parts, head=HeadParams(noise_sd=0.01))
+    policy = _lints(small_shape, two_parts, head=HeadParams(noise_sd=0.01))
     policy.update(replace(feedback, components=components))
     asked = request_of(small_shape, 20)
     liked = policy.pmf(asked, key=1).argmax(axis=1)
@@ -127,7 +152,7 @@ def test_a_dear_send_makes_it_hold(
 ) -> None:
     parts = two_parts.components
     dear = replace(two_parts, components=(parts[0], replace(parts[1], weight=-1e4), parts[2]))
-    policy = LinTS(small_shape, dear)
+    policy = _lints(small_shape, dear)
     policy.update(feedback_of(small_shape, 50, dear))
     np.testing.assert_array_equal(policy.pmf(request_of(small_shape, 5), key=1)[:, 0], 1.0)
 
@@ -139,7 +164,7 @@ def test_a_send_that_grows_dear_later_makes_it_hold(
     two_parts: RewardScheme,
 ) -> None:
     """Known costs are weights like the others: they apply late, without a reset."""
-    policy = LinTS(small_shape, two_parts)
+    policy = _lints(small_shape, two_parts)
     policy.update(feedback_of(small_shape, 50, two_parts))
     asked = request_of(small_shape, 5)
     assert (policy.pmf(asked, key=1)[:, 0] < 0.5).all()
@@ -154,7 +179,7 @@ def test_a_send_that_grows_dear_later_makes_it_hold(
 def test_a_scheme_of_other_components_is_refused(
     feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme, hits: RewardScheme
 ) -> None:
-    policy = LinTS(small_shape, two_parts)
+    policy = _lints(small_shape, two_parts)
     with pytest.raises(BadInputError, match="components of scheme 'two parts', at any weights"):
         policy.scheme = hits
     turned = replace(two_parts, components=two_parts.components[::-1])
@@ -166,19 +191,19 @@ def test_draws_are_made_once_a_state_and_key(
     feedback_of: FeedbackOf, small_shape: PolicyShape, hits: RewardScheme
 ) -> None:
     """Kept draws equal those of a policy that never kept any, through learning and new keys."""
-    policy = LinTS(small_shape, hits)
+    policy = _lints(small_shape, hits)
     for batch, key in ((0, 5), (0, 5), (0, 6), (1, 6), (1, 5)):
         if batch == 1:
             policy.update(feedback_of(small_shape, 20, hits, first_id=20))
-        other = LinTS(small_shape, hits)
+        other = _lints(small_shape, hits)
         other.load(policy.state())
-        np.testing.assert_array_equal(policy.draws(key), other.draws(key))
+        np.testing.assert_array_equal(_coefficients(policy, key), _coefficients(other, key))
 
 
 @pytest.mark.parametrize("bad", [{"n_draws": 0}, {"scale": -0.1}, {"scale": np.nan}])
 def test_impossible_draws_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(BadInputError, match="expected n_draws of at least 1 and a finite scale"):
-        LinTSParams(**bad)  # type: ignore[arg-type]
+        Thompson(**bad)  # type: ignore[arg-type]
 
 
 def test_estimates_equal_the_posterior_worked_densely(
@@ -187,17 +212,17 @@ def test_estimates_equal_the_posterior_worked_densely(
     small_shape: PolicyShape,
     two_parts: RewardScheme,
 ) -> None:
-    policy = LinTS(small_shape, two_parts, head=HeadParams(noise_sd=0.3, noise_rows=np.inf))
+    policy = _lints(small_shape, two_parts, head=HeadParams(noise_sd=0.3, noise_rows=np.inf))
     policy.update(feedback_of(small_shape, 60, two_parts))
     asked = request_of(small_shape, 4)
     guess = policy.estimate(asked)
     zeta = np.einsum("nki,nsj->nksij", asked.item_features, asked.slot_features).reshape(4, 20, -1)
     psi = np.concatenate([np.ones((4, 1)), asked.context], axis=1)
-    n_base = policy.head.n_base
+    n_base = _head(policy).n_base
     for position, row in ((0, 0), (2, 1)):
-        precision = policy.head.precision[row] + np.eye(policy.head.precision.shape[1])
+        precision = _head(policy).precision[row] + np.eye(_head(policy).precision.shape[1])
         cov = 0.09 * np.linalg.inv(precision)
-        mean = np.linalg.solve(precision, policy.head.moment[row])
+        mean = np.linalg.solve(precision, _head(policy).moment[row])
         np.testing.assert_allclose(guess.base_mean[:, position], psi @ mean[:n_base])
         base_var = np.einsum("np,pq,nq->n", psi, cov[:n_base, :n_base], psi)
         np.testing.assert_allclose(guess.base_sd[:, position], np.sqrt(base_var))
@@ -214,7 +239,7 @@ def test_estimates_equal_the_posterior_worked_densely(
 def test_a_request_of_another_encoder_or_with_nan_is_refused(
     request_of: RequestOf, small_shape: PolicyShape, hits: RewardScheme
 ) -> None:
-    policy = LinTS(small_shape, hits)
+    policy = _lints(small_shape, hits)
     with pytest.raises(BadShapeError, match="another encoder or another candidate generator"):
         policy.pmf(request_of(replace(small_shape, n_item_features=2), 3), key=1)
     bad = request_of(small_shape, 3)

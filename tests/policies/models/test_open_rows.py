@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bandit.errors import BadInputError, BadShapeError, StateError
-from policies.open_rows import OpenRows
+from policies.models.open_rows import OpenRows
 
 _IDS = np.array([30, 10, 20])
 

@@ -10,7 +10,7 @@ import pytest
 
 from bandit.errors import BadInputError, BadShapeError, StateError
 from bandit.outcomes import Feedback, RewardScheme
-from policies.linear_head import HeadParams, LinearHead
+from policies.models.linear_head import HeadParams, LinearHead
 from policies.shape import PolicyShape
 
 FeedbackOf = Callable[..., Feedback]

@@ -21,6 +21,7 @@ __all__ = [
     "pair_variances",
     "posterior_draws",
     "posterior_mean",
+    "row_chunks",
     "twins",
 ]
 
@@ -145,7 +146,7 @@ def pair_variances(item: Array, slot: Array, covariance: Array) -> Array:
     by_slots = covariance.reshape(d_item, d_slot, d_item, d_slot).transpose(1, 3, 0, 2)
     form = by_slots.reshape(d_slot**2, d_item**2)
     out = np.empty((n, k * s))
-    for rows in _chunks(n, 8 * s * (d_item**2 + d_slot**2 + k * d_item)):
+    for rows in row_chunks(n, 8 * s * (d_item**2 + d_slot**2 + k * d_item)):
         out[rows] = _variances(item[rows], slot[rows], form)
     return out
 
@@ -188,7 +189,7 @@ def best_shares(
     cube = theta.astype(np.float32).reshape(m, d_item, d_slot).transpose(2, 0, 1)
     table = cube.reshape(d_slot, m * d_item)  # what an item feature is worth, by slot feature
     shares = np.empty(mask.shape)
-    for rows in _chunks(len(item), 4 * m * mask.shape[1]):
+    for rows in row_chunks(len(item), 4 * m * mask.shape[1]):
         scores = _scores_of_draws(item[rows], slot[rows], table, m)
         shares[rows] = _shares_of(scores, mask[rows], send_value, n_slots=slot.shape[1])
     return shares
@@ -226,7 +227,7 @@ def _shares_of(
     return np.asarray(total / total.sum(axis=1, keepdims=True))
 
 
-def _chunks(n_rows: int, bytes_a_row: int) -> list[slice]:
+def row_chunks(n_rows: int, bytes_a_row: int) -> list[slice]:
     """Slices of rows whose intermediate arrays stay in the cache."""
     step = max(1, _CACHE_BYTES // max(bytes_a_row, 1))
     return [slice(start, start + step) for start in range(0, n_rows, step)]

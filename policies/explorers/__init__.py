@@ -1,0 +1,1 @@
+"""How a belief becomes probabilities: explorers, each over any reward model."""

@@ -1,0 +1,49 @@
+"""Thompson sampling whose propensities are exact.
+
+M parameter vectors are drawn once per policy state; the pmf of a row is the share of draws
+under which an action is best, hold included at uplift zero. The action is drawn from that pmf
+elsewhere, so the logged propensity is the true one. References: Agrawal and Goyal (2013);
+DESIGN §4 *Exact propensities*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.actions import Request
+from bandit.errors import BadInputError
+from policies.roles import RewardModel
+
+__all__ = ["Thompson"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thompson:
+    """Draws a state and their spread.
+
+    Parameters
+    ----------
+    n_draws : int
+        M; the pmf's resolution is 1/M.
+    scale : float
+        Multiplies the posterior's standard deviation; 1 is Thompson sampling.
+    """
+
+    n_draws: int = 32
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.n_draws < 1 or not 0 <= self.scale < np.inf:
+            raise BadInputError(
+                "expected n_draws of at least 1 and a finite scale of at least 0, got "
+                f"{self.n_draws}, {self.scale}"
+            )
+
+    def pmf(
+        self, model: RewardModel, request: Request, *, key: int, n_learned: int
+    ) -> NDArray[np.float64]:
+        """Share of posterior draws under which each action is best, (N, A)."""
+        return model.best_shares(request, key, n_draws=self.n_draws, scale=self.scale)

@@ -1,0 +1,1 @@
+"""What an action is worth, and how sure that is: reward models, each learning from feedback."""
