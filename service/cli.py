@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from bandit.errors import OpportuneError
+from bandit.errors import BadInputError, OpportuneError
 
 __all__ = ["main"]
 
@@ -129,18 +129,20 @@ def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     simulate.add_argument("--out", type=Path, default=Path("runs"), help="folder of runs (runs)")
     simulate.add_argument("--workers", help="processes (one a processor)", **whole)
-    simulate.add_argument(
+    instead = simulate.add_mutually_exclusive_group()
+    instead.add_argument(
         "--trap",
         action="store_true",
-        help="print one log under two schemes, in a world where clicks bring nobody",
+        help="print one log under two schemes, in a world where clicks bring nobody; takes "
+        "--users, --days and --seed",
     )
-    simulate.add_argument(
+    instead.add_argument(
         "--check-realism",
         action="store_true",
         help="print eight figures of the world beside published bands; takes --preset, --seed and "
         "--users (4000)",
     )
-    simulate.set_defaults(call=_simulate)
+    simulate.set_defaults(call=_simulate, defaults=vars(simulate.parse_args([])))
 
 
 def _add_experiment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -292,7 +294,19 @@ def _simulate(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _takes(chosen: argparse.Namespace, option: str, *taken: str) -> None:
+    """Refuse what would be left unheard beside an option that does another thing."""
+    given = [name for name, value in chosen.defaults.items() if getattr(chosen, name) != value]
+    unheard = sorted({*given} - {*taken, option})
+    if unheard:
+        told, wanted = (", ".join("--" + n for n in names) for names in (unheard, taken))
+        raise BadInputError(
+            f"expected beside --{option.replace('_', '-')} only {wanted}, got {told}: leave it out"
+        )
+
+
 def _check_realism(chosen: argparse.Namespace) -> int:
+    _takes(chosen, "check_realism", "preset", "seed", "users")
     from simulator.config import PRESETS, load
     from simulator.realism import check_realism
 
@@ -308,6 +322,7 @@ def _check_realism(chosen: argparse.Namespace) -> int:
 
 
 def _trap(chosen: argparse.Namespace) -> int:
+    _takes(chosen, "trap", "users", "days", "seed")
     from service.jobs.progress import Progress
     from service.jobs.two_schemes import scheme_lines, two_schemes
     from simulator.config import load

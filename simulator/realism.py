@@ -125,6 +125,11 @@ def check_realism(config: WorldConfig, *, seed: int = 1, n_users: int = 4000) ->
     n_users : int
         Opted-in users, at least 100; 4,000 take about two minutes.
 
+    Raises
+    ------
+    BadInputError
+        For fewer users, or a seed below 0.
+
     Examples
     --------
     >>> from simulator.config import load
@@ -137,6 +142,8 @@ def check_realism(config: WorldConfig, *, seed: int = 1, n_users: int = 4000) ->
             f"expected at least {_LEAST_USERS} users, so that intervals mean something, got "
             f"{n_users}"
         )
+    if seed < 0:
+        raise BadInputError(f"expected a seed of 0 or more, got {seed}")
     ground = ground_of(replace(config, clock=replace(config.clock, horizon_days=_DAYS)))
     copy, hour, item, *rest = habit_checks(habit_week(ground, n_users, seed=seed), config)
     volume = _volume(ground, n_users, seed=seed)

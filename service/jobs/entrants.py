@@ -89,7 +89,7 @@ def entrants(
     Raises
     ------
     BadInputError
-        For an unknown id, key or option, or a name twice.
+        For an unknown id, key or option, a name twice, or that of a reference for something else.
     """
     found: list[Entrant] = []
     for one in asked:
@@ -102,6 +102,12 @@ def entrants(
             f"expected every policy once, got {', '.join(twice)} more than once: give each "
             "set of options a name of its own"
         )
+    for reference in (SILENCE, *STATICS):
+        if any(e.name == reference.name and e.plain() != reference.plain() for e in found):
+            raise BadInputError(
+                f"expected {reference.name} to be the reference that others are held against, got "
+                "another policy or options under that name: give it a name of its own"
+            )
     references = [e for e in (SILENCE, *STATICS) if e.name not in names]
     return (*found, *references)
 
@@ -124,12 +130,7 @@ def policy_of(
     """
     if entrant.is_static:
         _only(entrant.options, ("hour", "per_week"), f"options of {_STATIC}")
-        try:
-            return StaticPush(popularity, scheme, **entrant.options)
-        except TypeError as error:
-            raise BadInputError(
-                f"expected whole numbers as options of {_STATIC}: {error}"
-            ) from error
+        return StaticPush(popularity, scheme, **entrant.options)
     options = dict(entrant.options)
     if entrant.counts_behaviour:
         # Rates of what users do anyway are no uplift: weighed against the cost they never send.

@@ -6,6 +6,7 @@ leave, a row a number of weeks. Maths: :mod:`bandit.power_math`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,8 @@ class PowerQuestion:
     Raises
     ------
     BadInputError
-        For values outside their ranges, or neither or both of rate and mean with sd.
+        For values outside their ranges, an effect that cannot be, or neither or both of rate and
+        mean with sd.
     """
 
     holdout_percent: float
@@ -74,10 +76,31 @@ class PowerQuestion:
             raise BadInputError(
                 f"expected a mean above 0, got {self.mean}: an effect in percent is one of it"
             )
+        if not math.isfinite(self.effect_percent) or self.effect_percent == 0:
+            raise BadInputError(
+                f"expected --effect in percent, not 0, got {self.effect_percent:g}: nothing shows "
+                "that there is none"
+            )
+        if self.rate is not None and 0 < self.rate < 1:
+            changed = self.rate + self.difference
+            if not 0 <= changed < 1:
+                raise BadInputError(
+                    f"expected an effect that leaves a rate from 0 to below 1, got "
+                    f"{self.effect_percent:+g} % of {self.rate:g}"
+                )
         if not self.weeks:
             raise BadInputError("expected at least one number of weeks, got none")
-        if self.users is not None and self.users < 1:
-            raise BadInputError(f"expected --users of 1 or more, got {self.users}")
+        if self.users is not None and self.users < self.least_users:
+            raise BadInputError(
+                f"expected --users of {self.least_users} or more, so that two at least are in each "
+                f"group, got {self.users}"
+            )
+
+    @property
+    def least_users(self) -> int:
+        """Users of whom two are in the smaller group: fewer have no spread to judge by."""
+        share = self.holdout_percent / _PERCENT
+        return math.ceil(2.0 / min(share, 1.0 - share) - 1e-9)
 
     @property
     def level(self) -> float:
@@ -106,7 +129,10 @@ def power_rows(question: PowerQuestion) -> list[dict[str, Any]]:
     power, rows = question.power_percent / _PERCENT, []
     for weeks in question.weeks:
         compared = question.comparison(weeks)
-        users = users_needed(compared, difference=question.difference, power=power)
+        users = max(
+            users_needed(compared, difference=question.difference, power=power),
+            question.least_users,
+        )
         row: dict[str, Any] = {
             "weeks": weeks,
             "users": users,
@@ -148,6 +174,7 @@ def power_lines(question: PowerQuestion) -> Sequence[str]:
     return [
         *lines,
         "",
+        "At least two people are in each group. "
         f"Weeks of one user correlate by {question.icc:g} (--icc): design effect 1 + (weeks - 1) x "
         "icc. The groups' spreads are taken as equal, their means as normal.",
     ]

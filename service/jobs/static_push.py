@@ -39,6 +39,11 @@ class StaticPush:
         Local hour of the day, 0 to 23; users of unknown zone live in UTC.
     per_week : int
         Sends a week, 1 to 7.
+
+    Raises
+    ------
+    BadInputError
+        For an hour or a number of sends that is none.
     """
 
     policy_id = "static_push"
@@ -47,10 +52,11 @@ class StaticPush:
     def __init__(
         self, popularity: Array, scheme: RewardScheme, *, hour: int = 20, per_week: int = 3
     ) -> None:
-        if not 0 <= hour < 24:
-            raise BadInputError(f"expected static_push.hour from 0 to 23, got {hour}")
-        if not 1 <= per_week <= _WEEK:
-            raise BadInputError(f"expected static_push.per_week from 1 to 7, got {per_week}")
+        # An hour and a half past nine would be no hour, and nothing ever sent.
+        if type(hour) is not int or not 0 <= hour < 24:
+            raise BadInputError(f"expected static_push.hour from 0 to 23, got {hour!r}")
+        if type(per_week) is not int or not 1 <= per_week <= _WEEK:
+            raise BadInputError(f"expected static_push.per_week from 1 to 7, got {per_week!r}")
         self.popularity, self.scheme = popularity, scheme
         self.hour, self.per_week = hour, per_week
 

@@ -226,6 +226,32 @@ def test_the_trap_prints_one_log_under_two_schemes(capsys: pytest.CaptureFixture
     ]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "unheard"),
+    [
+        (["--trap", "--preset", "news"], "--preset"),
+        (["--trap", "--hours", "1", "--policy", "lints"], "--hours, --policy"),
+        (["--trap", "--workers", "1"], "--workers"),
+        (["--check-realism", "--days", "90"], "--days"),
+        (["--check-realism", "--out", "elsewhere"], "--out"),
+    ],
+)
+def test_options_that_would_not_be_heard_are_refused(
+    arguments: list[str], unheard: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rather than a table of another world than was asked for."""
+    assert main(["simulate", *arguments]) == 2
+    said = capsys.readouterr()
+    assert f"got {unheard}: leave it out" in said.err
+    assert said.out == ""
+
+
+def test_one_of_the_two_tables_is_printed_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["simulate", "--trap", "--check-realism"])
+    assert "not allowed with" in capsys.readouterr().err
+
+
 def test_realism_is_printed_figure_by_figure_and_judged_by_the_exit_code(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,6 +90,8 @@ def test_too_few_users_are_refused() -> None:
     """With the number that came and the number that is needed."""
     with pytest.raises(BadInputError, match="at least 100 users"):
         check_realism(load("ecommerce"), n_users=20)
+    with pytest.raises(BadInputError, match="a seed of 0 or more"):
+        check_realism(load("ecommerce"), n_users=100, seed=-1)
 
 
 @pytest.mark.slow

@@ -48,7 +48,11 @@ def test_a_table_names_a_policy_with_options_of_its_own() -> None:
         ({"policy": "lints", "name": "../x"}, "a name of letters"),
         ({"policy": "lints", "name": ""}, "a name of letters"),
         ({"policy": "static_push", "name": "s", "options": {"hours": 3}}, "got hours"),
-        ({"policy": "static_push", "name": "s", "options": {"hour": "3"}}, "whole numbers"),
+        ({"policy": "static_push", "name": "s", "options": {"hour": "3"}}, "from 0 to 23"),
+        ({"policy": "static_push", "name": "s", "options": {"hour": 9.5}}, "got 9.5"),
+        ({"policy": "random", "name": "never_send"}, "never_send to be the reference"),
+        ({"policy": "lints", "name": "static_20h_7"}, "static_20h_7 to be the reference"),
+        ({"policy": "static_push", "name": "static_20h_7"}, "static_20h_7 to be the reference"),
         ({"policy": "static_push", "name": "s", "options": {"hour": 99}}, "from 0 to 23"),
     ],
 )
@@ -56,6 +60,14 @@ def test_what_cannot_be_built_is_refused_before_anything_runs(asked: Any, words:
     """By what was expected and what came."""
     with pytest.raises(BadInputError, match=words):
         entrants([asked], scheme=UPLIFT)
+
+
+def test_a_reference_may_be_asked_for_in_full() -> None:
+    """With the options that make it what it is; it then runs once."""
+    asked = [{"policy": "never_send"}, STATICS[0].plain()]
+    found = entrants(asked, scheme=UPLIFT)
+    assert [e.name for e in found].count(STATICS[0].name) == 1
+    assert {e.name for e in found} == {SILENCE.name, *(e.name for e in STATICS)}
 
 
 def test_one_name_for_two_policies_is_refused() -> None:

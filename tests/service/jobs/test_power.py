@@ -35,6 +35,14 @@ def test_users_there_are_see_the_effect_where_they_are_as_many_as_needed() -> No
     assert row["detectable_percent"] == pytest.approx(10.0, rel=1e-4)
 
 
+def test_there_are_two_people_at_least_in_each_group() -> None:
+    """However large the effect: one alone shows no spread, and none shows nothing."""
+    huge = {**ASKED, "rate": None, "mean": 1.0, "sd": 0.5, "effect_percent": 10_000.0}
+    for row in power_rows(PowerQuestion(**huge)):
+        assert (row["users"], row["held_out"]) == (40, 2)
+    assert PowerQuestion(**{**ASKED, "users": 40}).users == 40
+
+
 def test_the_lines_say_what_they_rest_on() -> None:
     """Correlation, level and power stand beside the numbers."""
     said = "\n".join(power_lines(PowerQuestion(**ASKED, users=200_000, weeks=(1, 8))))
@@ -55,7 +63,14 @@ def test_the_lines_say_what_they_rest_on() -> None:
         ({"mean": 1.0, "sd": 1.0}, "--rate, or --mean"),
         ({"rate": None, "mean": -1.0, "sd": 1.0}, "a mean above 0"),
         ({"weeks": ()}, "at least one number of weeks"),
-        ({"users": 0}, "--users of 1 or more"),
+        ({"users": 0}, "--users of 40 or more"),
+        ({"users": 39}, "two at least are in each group"),
+        ({"holdout_percent": 99.0, "users": 199}, "--users of 200 or more"),
+        ({"effect_percent": 0.0}, "--effect in percent, not 0"),
+        ({"effect_percent": float("nan")}, "--effect in percent"),
+        ({"effect_percent": float("inf")}, "--effect in percent"),
+        ({"effect_percent": 4000.0}, "leaves a rate from 0 to below 1"),
+        ({"effect_percent": -101.0}, "-101 % of 0.03"),
     ],
 )
 def test_a_question_that_has_no_answer_is_refused(changes: dict[str, Any], words: str) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -80,8 +82,10 @@ def test_it_learns_nothing_and_believes_nothing() -> None:
     assert not estimate.uplift_mean.any()
 
 
-@pytest.mark.parametrize(("hour", "per_week"), [(24, 3), (-1, 3), (9, 0), (9, 8)])
-def test_hours_and_counts_that_there_are_not_are_refused(hour: int, per_week: int) -> None:
+@pytest.mark.parametrize(
+    ("hour", "per_week"), [(24, 3), (-1, 3), (9.5, 3), (True, 3), (9, 0), (9, 8), (9, 2.5)]
+)
+def test_hours_and_counts_that_there_are_not_are_refused(hour: Any, per_week: Any) -> None:
     """By name and range."""
     with pytest.raises(BadInputError, match=r"static_push\.(hour|per_week)"):
         policy(hour=hour, per_week=per_week)
