@@ -148,19 +148,21 @@ def _pairs(
     _check_fits(env, seen, "reset")
     env.action_space.seed(seed)
     was_over = np.zeros(n, np.bool_)
+    held: Any = (seen, info)
     for at in range(1, n_steps + 1):
         action, other = env.action_space.sample(), env.action_space.sample()
         if not (isinstance(action, np.ndarray) and mode is AutoresetMode.NEXT_STEP):
             other = action
         else:
             other[~was_over] = action[~was_over]
-        kept = _copied(seen)
+        kept = _copied(held)
         first, second = env.step(action), twin.step(other)
-        _check_kept(seen, kept, at)
+        _check_kept(held, kept, at)
+        held = first
         yield at, first, second, was_over
-        seen, was_over = first[0], _over(first)
+        was_over = _over(first)
         if mode is AutoresetMode.DISABLED and was_over.any():
-            seen = _reset_some(env, first[0], was_over, at)
+            held = (first, _reset_some(env, first[0], was_over, at))
             twin.reset(options={"reset_mask": was_over.copy()})
             was_over = np.zeros(n, np.bool_)
 
@@ -231,15 +233,14 @@ def _check_infos(info: Any, n: int, where: str) -> None:
             )
 
 
-def _check_kept(seen: Any, kept: Any, at: int) -> None:
-    for now, before in zip(_leaves(seen), _leaves(kept), strict=True):
-        if not np.array_equal(now, before, equal_nan=now.dtype.kind == "f"):
-            raise _broken(
-                3,
-                wanted="observations to stay as they were returned",
-                got=f"others after step {at}",
-                remedy="return a copy, not the array that the next step writes to",
-            )
+def _check_kept(held: Any, kept: Any, at: int) -> None:
+    if not _is_same(held, kept):
+        raise _broken(
+            3,
+            wanted="observations, rewards, flags and infos to stay as they were returned",
+            got=f"others after step {at}",
+            remedy="return copies, not the arrays that the next step writes to",
+        )
 
 
 def _check_autoreset(
@@ -315,6 +316,7 @@ def _check_singles(
             again = env.reset(options={"reset_mask": over.copy()})
             anew = singles.reset(options={"reset_mask": over.copy()})
             _check_same(again[0], anew[0], f"reset of some rows after step {at}", 7)
+    env.close()
     singles.close()
 
 

@@ -71,7 +71,8 @@ class Face:
         Reward what arrives in a step, or at once what the step decides: for debugging, and for
         learners that cannot wait.
     pays_rest : bool
-        When a life ends, pay what is still to come; otherwise it expires.
+        When a life ends, pay what is still to come; otherwise it expires. A learner that goes on
+        from the last observation of a life that was truncated counts what was paid there twice.
     truth : bool
         Add true means, outcomes of every action and the myopic regret to ``info``: it costs time.
     mask_in_obs : bool

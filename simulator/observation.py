@@ -241,7 +241,13 @@ def _since_sent(population: Population, out: Float) -> None:
     at = np.flatnonzero(offer.items[row] == state.recent_item.ravel()[pair, None])
     found, position = at // out.shape[1], at % out.shape[1]
     row, pair = row[found], pair[found]
-    out[row, position] = _scaled(state.hour[row] - state.recent_h.ravel()[pair], _LAG_H)
+    since_h = state.hour[row] - state.recent_h.ravel()[pair]
+    lifetime_h = population.ground.catalogue.lifetime_h
+    if lifetime_h:
+        # What has taken an expired item's place since then was never sent.
+        is_same = since_h <= lifetime_h - offer.hours_left[row, position]
+        row, position, since_h = row[is_same], position[is_same], since_h[is_same]
+    out[row, position] = _scaled(since_h, _LAG_H)
 
 
 def _hidden(ground: Ground) -> Block:

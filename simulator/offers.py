@@ -95,4 +95,9 @@ class Slates:
         item, at_h = state.recent_item[rows], state.recent_h[rows]  # (N, 4) each
         is_same = items[:, :, None] == item[:, None, :]
         age_h = self.world.hour - at_h
+        catalogue = self.world.ground.catalogue
+        if catalogue.lifetime_h:
+            # What has taken an expired item's place since then was never sent.
+            left_h = catalogue.hours_left(items, state.hour[rows])
+            is_same &= age_h[:, None, :] <= catalogue.lifetime_h - left_h[:, :, None]
         return np.asarray((is_same * np.exp2(-age_h / _REPEAT_H)[:, None, :]).max(axis=2))

@@ -8,7 +8,7 @@ global figure or backend is touched.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,14 @@ class Diary:
         self._pages: deque[_Page] = deque()
         self._n_noted = 0
         self._first = np.zeros(n_rows, np.int64)  # page at which each row's life began
+
+    def copy(self) -> Diary:
+        """Return a copy that is written on apart."""
+        other = Diary(len(self._first))
+        # Pages are never written over, but the last one's list of outcomes may grow.
+        other._pages = deque(replace(page, told=list(page.told)) for page in self._pages)
+        other._n_noted, other._first = self._n_noted, self._first.copy()
+        return other
 
     def turn_page(self, rows: Whole) -> None:
         """Begin anew in ``rows``: a life has begun."""

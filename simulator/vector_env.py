@@ -51,6 +51,7 @@ class Snapshot:
 
     lives: Lives
     is_over: Flags  # (N,)
+    diary: Diary | None  # of an environment that renders
 
 
 class PushVectorEnv(VectorEnv[Seen, NDArray[Any], NDArray[Any]]):
@@ -220,7 +221,11 @@ class PushVectorEnv(VectorEnv[Seen, NDArray[Any], NDArray[Any]]):
 
     def snapshot(self) -> Snapshot:
         """Return this moment, to come back to with :meth:`restore` as often as wanted."""
-        return Snapshot(lives=self.lives.copy(), is_over=self._is_over.copy())
+        return Snapshot(
+            lives=self.lives.copy(),
+            is_over=self._is_over.copy(),
+            diary=None if self._diary is None else self._diary.copy(),
+        )
 
     def restore(self, snapshot: Snapshot) -> tuple[Seen, Info]:
         """Return to a moment, bit for bit, and show it."""
@@ -229,7 +234,15 @@ class PushVectorEnv(VectorEnv[Seen, NDArray[Any], NDArray[Any]]):
                 f"expected a snapshot of {self.num_envs} rows of {self.face}, got one of "
                 f"{len(snapshot.is_over)} rows of {snapshot.lives.face}: restore it where it was"
             )
+        if self._mode is AutoresetMode.SAME_STEP and snapshot.is_over.any():
+            raise BadInputError(
+                f"expected lives that go on, as under {self._mode}, got "
+                f"{np.count_nonzero(snapshot.is_over)} that are over: restore it in an environment "
+                "of the mode that it was taken in"
+            )
         self._lives, self._is_over = snapshot.lives.copy(), snapshot.is_over.copy()
+        if self.render_mode is not None:
+            self._diary = (snapshot.diary or Diary(self.num_envs)).copy()
         no = np.zeros(self.num_envs, np.bool_)
         return self._look(suppressed=no, is_reset=no.copy(), truth=None)
 

@@ -292,7 +292,7 @@ class World:
         return made_of(self.config, users=self.users, hours=self.hours)
 
     def _pass(self, position: Whole, slot: Whole, ref: Whole) -> None:
-        if self._before is None and not self.is_over:
+        if self._before is None:
             self._before = self._observed_population()
         hour, key = self.hour, self.population.traits.key
         before = None if self._events is None else self.population.copy()
@@ -334,8 +334,6 @@ class World:
         All quantities of all actions of all rows would be many times as large as any answer.
         """
         if self._before is None:
-            if self.is_over:
-                raise StateError("expected a world that goes on, got one that is over")
             self._before = self._observed_population()
         n_rows = self._before.n_users
         for first in range(0, n_rows, _CHUNK):

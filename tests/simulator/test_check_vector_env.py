@@ -57,6 +57,62 @@ class ReusesItsArray(Counter):
         return super().reset(seed=seed)[0], {}
 
 
+class ReusesItsRewards(Counter):
+    def step(self, actions: Any) -> Any:
+        is_dead = self.over
+        seen, _, *rest = super().step(actions)
+        self.paid = getattr(self, "paid", np.zeros(self.num_envs))
+        self.paid[:] = np.where(is_dead, 0.0, seen[:, 0])
+        return (seen, self.paid, *rest)
+
+
+class ReusesItsInfo(Counter):
+    def step(self, actions: Any) -> Any:
+        seen, *rest, _ = super().step(actions)
+        self.told = getattr(self, "told", np.zeros(self.num_envs))
+        self.told[:] = seen[:, 0]
+        return (seen, *rest, {"count": self.told})
+
+
+class HasOneRowMore(Counter):
+    def __init__(self, num_envs: int) -> None:
+        super().__init__(num_envs + 1)
+
+
+class TellsNothing(Counter):
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return super().reset(seed=seed)[0], None
+
+
+class ResetsThemAll(Counter):
+    """By hand, and whatever ``reset_mask`` says."""
+
+    metadata = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
+
+
+class Split(Counter):
+    """Right, with its count in the parts of nested spaces."""
+
+    def __init__(self, num_envs: int) -> None:
+        super().__init__(num_envs)
+        whole = self.single_observation_space
+        spaces = gymnasium.spaces
+        parts = {"pair": spaces.Tuple((whole, whole)), "one": whole}
+        self.single_observation_space = spaces.Dict(parts)  # type: ignore[assignment]
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+
+    def split(self, seen: Any) -> Any:
+        return {"pair": (seen, seen.copy()), "one": seen.copy()}
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        seen, info = super().reset(seed=seed)
+        return self.split(seen), info
+
+    def step(self, actions: Any) -> Any:
+        seen, *rest = super().step(actions)
+        return (self.split(seen), *rest)
+
+
 class IgnoresItsSeed(Counter):
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
         return super().reset(seed=None)
@@ -129,9 +185,10 @@ class DrawsAtRandom(Counter):
 
 def test_a_right_environment_passes() -> None:
     """Each law held, but for the one that needs a single environment."""
-    report = check_vector_env(Counter, seed=1)
-    assert report.not_reached == (LAWS[7],)
-    assert set(report.held) == set(LAWS[:7])
+    for right in (Counter, Split):
+        report = check_vector_env(right, seed=1)
+        assert report.not_reached == (LAWS[7],)
+        assert set(report.held) == set(LAWS[:7])
 
 
 @pytest.mark.parametrize(
@@ -143,13 +200,18 @@ def test_a_right_environment_passes() -> None:
         (LeavesItsSpace, 1),
         (TellsOneNumber, 2),
         (TellsAList, 2),
+        (HasOneRowMore, 0),
+        (TellsNothing, 2),
         (ReusesItsArray, 3),
+        (ReusesItsRewards, 3),
+        (ReusesItsInfo, 3),
         (IgnoresItsSeed, 4),
         (HearsDeadRows, 4),
         (DrawsAtRandom, 5),
         (PaysDeadRows, 6),
         (HasNoMode, 6),
         (SaysSameStep, 6),
+        (ResetsThemAll, 6),
     ],
 )
 def test_a_broken_environment_is_found_out(broken: type[Counter], law: int) -> None:

@@ -178,6 +178,21 @@ def test_events_go_on_from_a_snapshot(make_world: Make) -> None:
     np.testing.assert_array_equal(world.events().at_ms, whole.at_ms)
 
 
+def test_where_few_sessions_look_at_anything_so_few_views_come(make_world: Make) -> None:
+    """Below one view a session none has two; and nothing has happened before the first step."""
+    few = {"activity": {"sessions_per_day": 3.0, "views_per_session": 0.3, "cart_chance": 0.0}}
+    world = make_world("ecommerce", 400, 9, events=True, sections=few)
+    assert world.events().n_rows == 0
+    for _ in range(5):
+        world.rest()
+    events = world.events()
+    views, sessions = (
+        np.count_nonzero(events.action == ACTIONS.index(name)) for name in ("view", "session")
+    )
+    assert sessions > 1000
+    assert abs(views / sessions - 0.3) < 4.0 * np.sqrt(0.3 * 0.7 / sessions)
+
+
 def test_a_world_that_keeps_no_events_says_so(make_world: Make) -> None:
     with pytest.raises(StateError, match="make it with events=True"):
         make_world("tiny", 3, 1).events()

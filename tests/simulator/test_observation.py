@@ -123,6 +123,18 @@ def test_what_expires_shows_how_long_it_lives(begin: Begin) -> None:
     assert np.allclose(seen["left_0"], lived.offer().hours_left[:, 0] / 24.0 - 1.0)
 
 
+def test_what_took_an_expired_items_place_was_never_sent(begin: Begin) -> None:
+    """A server knows one story from the next; the item id alone is a place in the feed."""
+    lived = begin("ecommerce", 400, items={"lifetime_h": 36.0})
+    items = lived.offer().items
+    lived.state.recent_item[:, 0], lived.state.recent_h[:, 0] = items[:, 3], -20
+    seen = columns(observer_of(lived.ground, observe="history"), lived, unknown(400, n_features=16))
+    is_same = 36.0 - lived.offer().hours_left[:, 3] >= 20.0
+    assert 50 < is_same.sum() < 350
+    shown = np.where(is_same, 2.0 * np.log1p(20.0) / np.log1p(720.0) - 1.0, 1.0)
+    assert np.allclose(seen["since_sent_3"], shown, atol=1e-6)
+
+
 def test_another_mode_is_refused_by_name(begin: Begin) -> None:
     """The message lists those that there are."""
     with pytest.raises(BadInputError, match="full, history, minimal, got 'all'"):

@@ -52,6 +52,18 @@ def test_an_item_that_was_sent_fades_by_half_in_a_week(make_world: Make) -> None
     assert np.count_nonzero(was_sent) == 1
 
 
+def test_what_took_an_expired_items_place_was_not_sent(make_world: Make) -> None:
+    world = make_world("ecommerce", 400, 3, sections={"items": {"lifetime_h": 36.0}})
+    seen = world.observe()
+    assert seen is not None
+    state, slate = world.population.state, world.slates()
+    state.recent_item[:, 1], state.recent_h[:, 1] = slate[:, 4], -20
+    was_sent = Slates(world=world)(seen).features[:, 4, ITEM_NAMES.index("was_sent")]
+    is_same = 36.0 - world.population.offer().hours_left[:, 4] >= 20.0
+    assert 50 < is_same.sum() < 350
+    np.testing.assert_allclose(was_sent, is_same * 2.0 ** (-20.0 / (7.0 * 24.0)))
+
+
 def test_what_is_new_is_what_was_born_last(make_world: Make) -> None:
     for items, low in (({"popularity_half_life_h": 0.0}, 0.0), ({"lifetime_h": 24.0}, 0.9)):
         world = make_world("ecommerce", 20, 4, sections={"items": items})

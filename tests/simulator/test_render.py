@@ -59,3 +59,44 @@ def test_without_matplotlib_the_message_says_what_to_install(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(StateError, match="pip install matplotlib"):
         env.render()
+
+
+def test_a_restored_environment_forgets_what_it_drew_since() -> None:
+    """The week that is drawn is the one that was lived to the snapshot and on from it."""
+    env, straight = (
+        PushEnv(render_mode="rgb_array", preset="tiny", horizon_days=9) for _ in range(2)
+    )
+    for each in (env, straight):
+        each.reset(seed=1)
+        each.step(1)
+    here = env.snapshot()
+    for _ in range(3):
+        env.step(1)
+    env.restore(here)
+    frames = []
+    for each in (env, straight):
+        each.step(0)
+        frames.append(each.render())
+    assert np.array_equal(*frames)  # type: ignore[call-overload]
+    blind = PushEnv(preset="tiny", horizon_days=9)
+    blind.reset(seed=1)
+    env.restore(blind.snapshot())
+    fresh = PushEnv(render_mode="rgb_array", preset="tiny", horizon_days=9)
+    fresh.reset(seed=1)
+    assert np.array_equal(env.render(), fresh.render())  # type: ignore[arg-type]
+
+
+def test_only_the_last_week_is_drawn() -> None:
+    """A push of eight days ago is on no picture; one of six days ago is."""
+    frames = []
+    for day in (None, 0, 2):
+        env = PushEnv(render_mode="rgb_array", preset="tiny", horizon_days=20)
+        env.reset(seed=1)
+        for today in range(8):
+            env.step(0)
+            if today == day:
+                page = env._row._diary._pages[-1]  # type: ignore[union-attr]
+                page.sent_h[:] = 24.0 * today
+        frames.append(env.render())
+    assert np.array_equal(frames[0], frames[1])  # type: ignore[arg-type]
+    assert not np.array_equal(frames[0], frames[2])  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from bandit.actions import Reason
 from bandit.errors import BadInputError, StateError
 from simulator.check_vector_env import check_vector_env
 from simulator.env import PushEnv
+from simulator.rules_mask import reasons_of
 from simulator.vector_env import PushVectorEnv
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,6 +132,7 @@ def test_a_life_is_the_same_in_any_batch_or_shard() -> None:
 
 SCRIPT = """
 import hashlib, numpy as np
+from simulator.rules_mask import reasons_of
 from simulator.vector_env import PushVectorEnv
 env = PushVectorEnv(5, clock="hourly", preset="ecommerce")
 rng, told = np.random.default_rng(0), hashlib.sha256()
@@ -265,6 +267,46 @@ def test_a_restored_environment_goes_on_bit_for_bit(clock: Any) -> None:
     other.reset(seed=1)
     with pytest.raises(BadInputError, match="expected a snapshot of 7 rows"):
         other.restore(here)
+
+
+def test_lives_that_are_over_cannot_go_on_where_none_ever_is() -> None:
+    """A snapshot of NEXT_STEP in an environment that restarts within the step."""
+    options: dict[str, Any] = {"preset": "tiny", "horizon_days": 1}
+    env = PushVectorEnv(2, **options)
+    env.reset(seed=1)
+    env.step(np.zeros(2, np.int64))
+    same = PushVectorEnv(2, autoreset_mode="SameStep", **options)
+    with pytest.raises(BadInputError, match="got 2 that are over"):
+        same.restore(env.snapshot())
+    same.reset(seed=1)
+    same.restore(same.snapshot())
+
+
+@pytest.mark.parametrize("is_dict", [False, True], ids=["flat", "mask_in_obs"])
+def test_rows_that_restart_within_a_step_show_the_masks_of_their_new_lives(is_dict: bool) -> None:
+    """Where items expire too, and in the observation as in info; reasons among them."""
+    env = PushVectorEnv(
+        40,
+        clock="daily",
+        preset="news",
+        autoreset_mode="SameStep",
+        mask_in_obs=is_dict,
+        changes={"opt_out": {"hazard": 0.2}, "clock": {"n_candidates": 4}},
+    )
+    env.reset(seed=1)
+    n_restarts = 0
+    for _ in range(14):
+        seen, _, _, _, info = env.step(np.full(40, 15))
+        n_restarts += info["is_reset"].sum()
+        afresh = reasons_of(env.lives.population)
+        assert np.array_equal(info["action_mask"], afresh.mask())
+        assert np.array_equal(env.action_masks(), afresh.mask())
+        assert np.array_equal(env.reasons(), afresh.whole())
+        if is_dict:
+            assert np.array_equal(seen["action_mask"] == 1.0, afresh.mask())
+            for row in np.flatnonzero(info["is_reset"]):
+                assert info["final_obs"][row].keys() == {"observations", "action_mask"}
+    assert n_restarts > 20
 
 
 def test_a_reset_without_a_seed_begins_the_next_lives() -> None:

@@ -199,6 +199,29 @@ def test_a_snapshot_of_another_world_is_refused_by_what_differs(make_world: Make
         make_world("ecommerce", 80, 2, events=True).restore(kept)
 
 
+def test_a_world_that_is_over_has_no_truth_to_tell_of_later(
+    make_world: Make, choose: Choose
+) -> None:
+    """Of the rows last observed it still has."""
+    world = make_world("tiny", 4, 1, sections={"clock": {"horizon_days": 1}})
+    choose(world, HOLD)
+    assert world.observe() is None
+    assert world.expected()[0].shape == (4, len(UPLIFT))
+    over = make_world("tiny", 4, 1, sections={"clock": {"horizon_days": 1}})
+    over.rest()
+    over.rest()
+    assert over.expected()[0].shape == (4, len(UPLIFT))
+
+
+def test_decisions_over_other_slots_are_refused(make_world: Make, choose: Choose) -> None:
+    daily = make_world("ecommerce", 4, 1)
+    decisions = choose(daily, 1)
+    hourly = make_world("ecommerce", 4, 1, hours=1)
+    hourly.observe()
+    with pytest.raises(BadInputError, match="expected 1 slots as observed, got 24"):
+        hourly.step(decisions)
+
+
 def test_any_whole_number_is_a_seed(make_world: Make) -> None:
     one, two = make_world("tiny", 3, 2**64 + 5), make_world("tiny", 3, np.int64(5))
     np.testing.assert_array_equal(one.population.traits.key, two.population.traits.key)
