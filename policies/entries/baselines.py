@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from policies.behaviour_counts import CountParams
-from policies.best_hour import BestHourRanker
-from policies.counts import Counts
+from policies.baselines.behaviour_counts import CountParams
+from policies.baselines.best_hour import BestHourRanker
+from policies.baselines.counts import Counts
+from policies.baselines.fixed import NeverSend, RandomEligible
+from policies.baselines.popular import PopularItemHour
 from policies.entry import Entry
-from policies.fixed import NeverSend, RandomEligible
-from policies.popular import PopularItemHour
 
 __all__ = ["ENTRIES"]
 

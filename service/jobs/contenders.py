@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.protocols import Policy
-from policies.count_policy import CountPolicy
+from policies.baselines.count_policy import CountPolicy
 from policies.explored import Explored
 from policies.models.linear import LinearModel
 from policies.registry import build

@@ -12,7 +12,7 @@ import numpy as np
 
 from bandit.events import ACTIONS
 from bandit.slots import DAY_MS, HOUR_MS
-from policies.count_policy import CountPolicy
+from policies.baselines.count_policy import CountPolicy
 from simulator.world import World
 
 __all__ = ["ShownBehaviour"]

@@ -24,7 +24,7 @@ from bandit.log import LogWriter
 from bandit.loop import Loop
 from bandit.outcome_log import OutcomeWriter
 from bandit.outcomes import UPLIFT
-from policies.count_policy import CountPolicy
+from policies.baselines.count_policy import CountPolicy
 from policies.shape import PolicyShape
 from service.jobs.entrants import Entrant, policy_of
 from service.jobs.shown_behaviour import ShownBehaviour

@@ -13,7 +13,7 @@ import policies as house
 from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy
-from policies.count_policy import CountPolicy
+from policies.baselines.count_policy import CountPolicy
 from policies.explored import Explored
 from policies.explorers.thompson import Thompson
 from policies.models.linear import LinearModel

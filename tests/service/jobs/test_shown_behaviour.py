@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bandit.outcomes import UPLIFT
-from policies.counts import Counts
+from policies.baselines.counts import Counts
 from policies.shape import PolicyShape
 from service.jobs.entrants import Entrant
 from service.jobs.shown_behaviour import ShownBehaviour

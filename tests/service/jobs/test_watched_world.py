@@ -9,7 +9,7 @@ from bandit.join import Joiner
 from bandit.loop import Loop
 from bandit.outcomes import UPLIFT, Kind
 from bandit.slots import DAY_MS
-from policies.fixed import RandomEligible
+from policies.baselines.fixed import RandomEligible
 from policies.shape import PolicyShape
 from service.jobs.watched_world import Watched
 from simulator.config import load

@@ -11,11 +11,11 @@ import pytest
 from bandit.actions import Request
 from bandit.errors import BadInputError, BadShapeError
 from bandit.outcomes import Component, Kind, RewardScheme
-from policies.behaviour_counts import BehaviourCounts, CountParams
-from policies.best_hour import BestHourRanker
-from policies.count_policy import CountPolicy
-from policies.counts import Counts
-from policies.popular import PopularItemHour
+from policies.baselines.behaviour_counts import BehaviourCounts, CountParams
+from policies.baselines.best_hour import BestHourRanker
+from policies.baselines.count_policy import CountPolicy
+from policies.baselines.counts import Counts
+from policies.baselines.popular import PopularItemHour
 from policies.shape import PolicyShape
 
 RequestOf = Callable[..., Request]

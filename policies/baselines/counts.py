@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.actions import Request
-from policies.count_policy import CountPolicy
+from policies.baselines.count_policy import CountPolicy
 
 __all__ = ["Counts"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from bandit.actions import Request
 from bandit.outcomes import RewardScheme
-from policies.fixed import NeverSend, RandomEligible
+from policies.baselines.fixed import NeverSend, RandomEligible
 from policies.shape import PolicyShape
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from bandit.actions import Request
 from bandit.outcomes import RewardScheme
-from policies.behaviour_counts import CountParams
-from policies.count_policy import CountPolicy
+from policies.baselines.behaviour_counts import CountParams
+from policies.baselines.count_policy import CountPolicy
 from policies.shape import PolicyShape
 
 __all__ = ["BestHourRanker"]

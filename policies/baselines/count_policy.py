@@ -17,7 +17,7 @@ from bandit.actions import Request
 from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
-from policies.behaviour_counts import BehaviourCounts, CountParams
+from policies.baselines.behaviour_counts import BehaviourCounts, CountParams
 from policies.exploration import best_action
 from policies.shape import PolicyShape
 
