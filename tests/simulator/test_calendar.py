@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,7 +13,7 @@ from simulator.config import load
 SPRING, AUTUMN = "2026-03-02", "2026-10-19"
 
 
-def _calendar(start: str, *zones: str, **hours: float) -> Calendar:
+def _calendar(start: str, *zones: str, **hours: Any) -> Calendar:
     shares = [1.0 / len(zones)] * len(zones)
     clock = {"start_date": start, "zones": list(zones), "zone_shares": shares, "horizon_days": 35}
     return calendar_of(load("ecommerce", clock=clock, hours=hours))
@@ -138,3 +139,23 @@ def test_a_server_without_a_zone_reckons_in_utc() -> None:
     is_known = np.array([False, True, False, False])
     seen = calendar.server_hour_of_week(zone, is_known, hour)
     assert seen.tolist() == [0, 25, 30, 5]
+
+
+def test_a_day_is_a_floor_and_a_bump_at_its_peak() -> None:
+    """By hand: one sharp peak at half past twelve, e^κ ÷ I0(κ) above a floor of a quarter."""
+    peak = {"peaks_h": [12.5], "peak_shares": [1.0], "peak_kappas": [50.0]}
+    calendar = _calendar(SPRING, "UTC", **peak, weekday_spread=0.0, weekend_shift_h=0.0)
+    day = calendar.activity[0, :24]
+    height = np.exp(50.0) / np.i0(50.0)
+    assert day[12] / day[0] == pytest.approx((0.25 + height) / 0.25)
+    assert day[11] == pytest.approx(day[13])
+    assert day.argmax() == 12
+
+
+def test_a_rotation_shifts_the_week_by_days() -> None:
+    """By hand: a wave of 8 % over the seven days, begun a day later for each."""
+    calendar = _calendar(SPRING, "UTC", weekend_shift_h=0.0)
+    by_day = calendar.activity[:, :HOURS_A_WEEK].reshape(7, N_PHASES, 7, 24).mean(axis=3)
+    for rotation in range(7):
+        wave = 1.0 + 0.08 * np.sin(2.0 * np.pi * (np.arange(7) + rotation) / 7.0)
+        assert np.allclose(by_day[rotation], wave)

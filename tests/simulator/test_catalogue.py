@@ -168,3 +168,11 @@ def test_templates_differ_by_the_stated_share() -> None:
     catalogue = _catalogue(n_items=5000, n_templates=1000, template_sd=0.0085)
     effect = np.expm1(catalogue.copy_effect[np.unique(catalogue.template, return_index=True)[1]])
     assert abs(effect.std() - 0.0085) < 4.0 * 0.0085 / np.sqrt(2 * len(effect))
+
+
+def test_a_catalogue_is_of_all_ages_up_to_four_half_lives_of_its_novelty() -> None:
+    """At the start, evenly: its oldest items are old news, its newest brand new."""
+    birth_h = _catalogue(n_items=4000, popularity_half_life_h=100.0).birth_h
+    assert birth_h.min() < 4
+    assert 396 < birth_h.max() < 400
+    assert abs(birth_h.mean() - 199.5) < 4.0 * 400.0 / np.sqrt(12.0 * 4000)

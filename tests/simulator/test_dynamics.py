@@ -296,3 +296,17 @@ def test_a_purchase_is_remembered_by_its_category_and_time(begin: Begin) -> None
         assert population.state.bought_h[row] <= 24.0
     never = np.setdiff1d(np.arange(300), rows)
     assert (population.state.bought_category[never] == -1).all()
+
+
+def test_a_visit_that_a_push_will_still_cause_counts_as_one_at_the_end_of_the_step(
+    begin: Begin,
+) -> None:
+    """Answers weeks ahead: they excite as much as a visit can, and rest begins with the step."""
+    late = {"delay_shares": [0.0, 0.0, 1.0], "tail_mean_h": 1000.0, "success": 1.0}
+    population = begin(_quiet(click={"rate": 1 - 1e-6, "spread": 0.0}, delivery=late), 200)
+    told = _step(population, 0)
+    visits = told.take(told.kind == Kind.SESSION)
+    ahead = visits.row[visits.at_min > 60.0 * 24]
+    assert len(ahead) > 150
+    assert (population.state.session_h[ahead] == 24.0).all()
+    assert (population.state.excitation[ahead] == 1.0).all()

@@ -321,3 +321,14 @@ def test_a_standing_streak_brings_users_back_more_often(begin: Begin) -> None:
     after = population.rate().total
     assert np.allclose(after[:25] / before[:25], np.exp(0.5))
     assert np.array_equal(after[25:], before[25:])
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+def test_the_dead_neither_come_nor_leave_again(begin: Begin, hours: int) -> None:
+    """Whatever excited them before."""
+    config = load("ecommerce", activity={"churn_per_day": 1.0, "sessions_per_day": 20.0})
+    population = begin(config, 50, hours=hours)
+    population.state.is_alive[:] = False
+    population.state.excitation[:] = 40.0
+    assert not population.rate().total.any()
+    assert not _hold(population).n_rows
