@@ -14,13 +14,18 @@ from typing import Any
 from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy
-from policies.entries import baselines, linear, push
+from policies.entries import baselines, linear, linear_explorers, push
 from policies.entry import Entry
 from policies.shape import PolicyShape
 
 __all__ = ["Entry", "PolicyShape", "build", "defaults", "entry", "policies"]
 
-_ENTRIES: tuple[Entry, ...] = (*baselines.ENTRIES, *linear.ENTRIES, *push.ENTRIES)
+_ENTRIES: tuple[Entry, ...] = (
+    *baselines.ENTRIES,
+    *linear.ENTRIES,
+    *linear_explorers.ENTRIES,
+    *push.ENTRIES,
+)
 
 
 def policies() -> tuple[Entry, ...]:

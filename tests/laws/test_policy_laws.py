@@ -1,15 +1,12 @@
-"""Laws of exploration and of the linear head, over anything hypothesis can think of."""
+"""Laws of the linear head, over anything hypothesis can think of."""
 
 from __future__ import annotations
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from numpy.typing import NDArray
 
 from bandit.floor import check_pmf
-from policies.exploration import best_action, epsilon_greedy, inverse_gap, softmax, uniform
 from policies.models.linear_math import (
     best_shares,
     factor_of_covariance,
@@ -19,68 +16,6 @@ from policies.models.linear_math import (
     posterior_mean,
 )
 from policies.models.open_rows import OpenRows
-
-_SCORE = st.floats(-1e12, 1e12, allow_nan=False)
-
-
-@st.composite
-def _scored(draw: st.DrawFn) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Scores and a mask that leaves at least one action of each row."""
-    shape = (draw(st.integers(1, 5)), draw(st.integers(1, 8)))
-    scores = draw(hnp.arrays(np.float64, shape, elements=_SCORE))
-    mask = draw(hnp.arrays(np.bool_, shape))
-    mask[np.arange(shape[0]), draw(st.integers(0, shape[1] - 1))] = True
-    return scores, mask
-
-
-@given(_scored(), st.floats(0, 1), st.floats(0, 1e9))
-def test_every_exploration_is_a_distribution_over_unmasked_actions(
-    scored: tuple[NDArray[np.float64], NDArray[np.bool_]], epsilon: float, gamma: float
-) -> None:
-    scores, mask = scored
-    for pmf in (
-        uniform(mask),
-        best_action(scores, mask),
-        epsilon_greedy(scores, mask, epsilon=epsilon),
-        softmax(scores, mask, inverse_temperature=gamma),
-        inverse_gap(scores, mask, gamma=gamma),
-    ):
-        check_pmf(pmf, mask)
-
-
-@given(_scored(), st.floats(0, 1e6))
-def test_a_higher_score_never_has_a_lower_probability(
-    scored: tuple[NDArray[np.float64], NDArray[np.bool_]], gamma: float
-) -> None:
-    scores, mask = scored
-    for pmf in (
-        best_action(scores, mask),
-        softmax(scores, mask, inverse_temperature=gamma),
-        inverse_gap(scores, mask, gamma=gamma),
-    ):
-        for row in range(len(scores)):
-            ranked = pmf[row, mask[row]][np.argsort(scores[row, mask[row]])]
-            assert (np.diff(ranked) >= -1e-12).all()
-
-
-@given(_scored(), st.integers(0, 2**32 - 1))
-def test_explorations_do_not_care_for_the_order_of_actions(
-    scored: tuple[NDArray[np.float64], NDArray[np.bool_]], seed: int
-) -> None:
-    scores, mask = scored
-    order = np.random.default_rng(seed).permutation(scores.shape[1])
-    for explore in (
-        best_action,
-        lambda s, m: epsilon_greedy(s, m, epsilon=0.1),
-        lambda s, m: softmax(s, m, inverse_temperature=1.0),
-        lambda s, m: inverse_gap(s, m, gamma=10.0),
-    ):
-        np.testing.assert_allclose(
-            explore(scores[:, order], mask[:, order]),
-            explore(scores, mask)[:, order],
-            rtol=1e-9,
-            atol=1e-12,
-        )
 
 
 @settings(deadline=None, max_examples=60)

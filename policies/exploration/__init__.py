@@ -1,0 +1,30 @@
+"""Exploration as pure functions: scores and a mask in, a pmf out.
+
+Each function returns a distribution over the unmasked actions of each row, the same under any
+order of actions. No function draws anything.
+"""
+
+from __future__ import annotations
+
+from policies.exploration.greedy import (
+    at_least,
+    best_action,
+    epsilon_greedy,
+    softmax,
+    uniform,
+    votes,
+)
+from policies.exploration.inverse_gap import inverse_gap, reweighted_inverse_gap
+from policies.exploration.plausible import plausible
+
+__all__ = [
+    "at_least",
+    "best_action",
+    "epsilon_greedy",
+    "inverse_gap",
+    "plausible",
+    "reweighted_inverse_gap",
+    "softmax",
+    "uniform",
+    "votes",
+]
