@@ -217,7 +217,7 @@ def _add_item_recovery(
 def _add_actor_recovery(
     z: Single, config: WorldConfig, state: State, items: Items, *, catalogue: Catalogue
 ) -> None:
-    """Add what each of the last sends costs other items of its actor, (N, J), in place."""
+    """Add what each of the last sends costs all items of its actor, (N, J), in place."""
     click = config.click
     table = _recovery(click.actor_penalty, 24.0 * click.item_half_life_days)
     actors = catalogue.category[items]

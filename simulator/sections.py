@@ -99,7 +99,7 @@ class Click:
     template_half_life_days: float = 15.0
     item_penalty: float = 0.4
     item_half_life_days: float = 7.0
-    actor_penalty: float = 0.0  # social: of another item by an actor who was sent lately
+    actor_penalty: float = 0.0  # social: of all items by an actor who was sent lately
     tie_gain: float = 0.0  # social: strength of the tie to an item's actor
     streak_gain: float = 0.0  # education: log-odds of a user whose streak stands
     wanted_gain: float = 0.0  # identity: log-odds of the one item that is wanted now
