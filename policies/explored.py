@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.actions import Request
-from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
 from policies.checks import check_state
 from policies.roles import Explorer, RewardModel
+from policies.turning import turn
 
 __all__ = ["Explored"]
 
@@ -97,13 +97,7 @@ class Explored:
         BadInputError
             If the model has no coordinates that could turn.
         """
-        turn = getattr(self.model, "rotate", None)
-        if turn is None:
-            raise BadInputError(
-                f"expected a model that turns with the encoder, got {type(self.model).__name__}: "
-                "refit the policy by replay"
-            )
-        turn(basis, kept)
+        turn(self.model, basis, kept)
 
     def state(self) -> State:
         """Return the model's state and the count of rows."""

@@ -8,7 +8,7 @@ each into a :class:`bandit.protocols.Policy`, so every exploration works over ev
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,12 @@ Array = NDArray[np.float64]
 
 @runtime_checkable
 class RewardModel(Protocol):
-    """**Protocol:** a belief about the components of every action, weighed late.
+    """**Protocol:** a belief about the components of every action, weighed late."""
 
-    ``cannot`` names the conformance laws that a policy over this model cannot meet.
-    """
-
-    cannot: ClassVar[Mapping[str, str]]
+    @property
+    def cannot(self) -> Mapping[str, str]:
+        """Laws that a policy over this model cannot meet, each with the reason."""
+        ...
 
     @property
     def scheme(self) -> RewardScheme:

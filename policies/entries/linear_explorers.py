@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from bandit.outcomes import RewardScheme
 from policies.entry import Entry, explored
 from policies.explorers.epsilon_greedy import EpsilonGreedy
+from policies.explorers.fast_cb import FastCB
 from policies.explorers.first import ExploreFirst
 from policies.explorers.greedy import Greedy
+from policies.explorers.reg_cb import RegCB
 from policies.explorers.softmax import Softmax
+from policies.explorers.square_cb import SquareCB
 from policies.models.linear import LinearModel
 from policies.models.linear_head import HeadParams
+from policies.models.tallied import Tallied
+from policies.shape import PolicyShape
 
 __all__ = ["ENTRIES"]
+
+
+def _tallied(shape: PolicyShape, scheme: RewardScheme, params: Any) -> Tallied:
+    return Tallied(LinearModel(shape, scheme, params))
+
 
 ENTRIES = (
     Entry(
@@ -40,5 +53,40 @@ ENTRIES = (
         options={"model": HeadParams(), "explorer": ExploreFirst()},
         reference="Langford and Zhang (2007)",
         cost="N·A + R·P³",
+    ),
+    Entry(
+        policy_id="squarecb",
+        factory=explored(LinearModel),
+        options={"model": HeadParams(), "explorer": SquareCB()},
+        reference="Foster and Rakhlin (2020), as in Vowpal Wabbit",
+        cost="N·A + R·P³",
+    ),
+    Entry(
+        policy_id="squarecb_elim",
+        factory=explored(LinearModel),
+        options={"model": HeadParams(), "explorer": SquareCB(eliminates=True)},
+        reference="Foster, Rakhlin, Simchi-Levi and Xu (2020)",
+        cost="N·A·P + R·P³",
+    ),
+    Entry(
+        policy_id="fastcb",
+        factory=explored(_tallied),
+        options={"model": HeadParams(), "explorer": FastCB()},
+        reference="Foster and Krishnamurthy (2021)",
+        cost="N·A·P + R·P³",
+    ),
+    Entry(
+        policy_id="lin_regcb",
+        factory=explored(LinearModel),
+        options={"model": HeadParams(), "explorer": RegCB()},
+        reference="Foster, Agarwal, Dudík, Luo and Schapire (2018), elimination",
+        cost="N·A·P + R·P³",
+    ),
+    Entry(
+        policy_id="lin_regcbopt",
+        factory=explored(LinearModel),
+        options={"model": HeadParams(), "explorer": RegCB(is_optimistic=True)},
+        reference="Foster, Agarwal, Dudík, Luo and Schapire (2018), optimism",
+        cost="N·A·P + R·P³",
     ),
 )
