@@ -131,7 +131,7 @@ def _unit(bits: Key) -> Float:
     bits ^= bits >> _S27
     bits *= _SECOND
     bits ^= bits >> _S31
-    # A second round: one alone leaves keys that differ by a multiple of _TIME correlated.
+    # A second round to be safe: no test of ours tells it from one, for keys that are hashes.
     bits ^= bits >> _S33
     bits *= _FIRST
     bits ^= bits >> _S29

@@ -96,8 +96,10 @@ def test_a_new_life_in_an_old_row_is_a_life_like_any_other(begin: Begin) -> None
         population.step(np.full(6, 0), np.zeros(6, np.int64))
         fresh.step(np.full(6, 0), np.zeros(6, np.int64))
     keys = life_keys(1, np.array([2, 4]), episode=1)
+    population.offer()  # to the old lives: it must not be what the new ones are sent
     population.renew(np.array([2, 4]), keys)
     alone = Population.begin(population.ground, keys, hours=24)
+    assert np.array_equal(population.offer().items[[2, 4]], alone.offer().items)
     for _ in range(5):
         population.step(np.full(6, 1), np.zeros(6, np.int64))
         fresh.step(np.full(6, 1), np.zeros(6, np.int64))
