@@ -58,6 +58,15 @@ class SB3VecEnv(VecEnv):  # type: ignore[misc]
         self._seed = seed
         return [None if seed is None else seed + row for row in range(self.num_envs)]
 
+    def set_options(self, options: Any = None) -> None:
+        """Refuse: a reset begins a new life in every row, and there is nothing to choose."""
+        given = options if isinstance(options, (list, tuple)) else [options]
+        if any(given):
+            raise BadInputError(
+                f"expected no options of a reset, got {options!r}: options are those of "
+                "PushVectorEnv, when it is made"
+            )
+
     def reset(self) -> Any:
         """Begin lives: of the seed kept, or each row's next one."""
         seen, info = self.env.reset(seed=self._seed)

@@ -81,6 +81,10 @@ def test_another_autoreset_mode_or_attribute_is_refused() -> None:
         env.step_wait()
     with pytest.raises(BadInputError, match="no attributes to be set"):
         env.set_attr("strict", True)
+    env.set_options()
+    for options in ({"reset_mask": [True, False]}, [{}, {"horizon_days": 3}]):
+        with pytest.raises(BadInputError, match="expected no options of a reset"):
+            env.set_options(options)
     env.reset()
     assert len(env.env_method("action_masks", indices=[1])) == 1
     with pytest.raises(BadInputError, match="such as action_masks"):
