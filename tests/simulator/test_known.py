@@ -89,6 +89,65 @@ def test_running_figures_by_hand() -> None:
     assert np.isclose(known.sessions_per_day[0], 2.0 / 14.0 / np.e)
 
 
+def test_what_is_heard_late_is_no_news() -> None:
+    """An older click or session, told after a newer one, leaves the last time where it is."""
+    known = unknown(1, n_features=1)
+    for at_h in ([9.0, 3.0], [5.0]):
+        for kind in (Kind.CLICKED, Kind.SESSION):
+            n = len(at_h)
+            hear(
+                known,
+                row=np.zeros(n, np.int64),
+                kind=np.full(n, kind, np.uint8),
+                at_h=np.array(at_h),
+                local_hour=np.zeros(n, np.int64),
+                looked_at=np.zeros((n, 1), np.float32),
+                hours=24,
+            )
+    assert (known.click_h[0], known.session_h[0], known.n_clicks[0]) == (9.0, 9.0, 3)
+
+
+def test_what_is_told_twice_is_counted_once(make_world: Make, choose: Choose) -> None:
+    rates = [{"late_share": 0.0, "duplicate_share": share} for share in (0.0, 1.0)]
+    once, twice = (
+        make_world("ecommerce", 200, 2, sections={"emission": rate, "click": {"rate": 0.4}})
+        for rate in rates
+    )
+    for world in (once, twice):
+        for day in range(6):
+            choose(world, 5, first=1000 * day)
+    assert twice.arrived().n_rows > 1.5 * once.arrived().n_rows
+    assert once.known.n_clicks.sum() > 100
+    for name, column in once.known.columns():
+        np.testing.assert_array_equal(column, getattr(twice.known, name), err_msg=name)
+
+
+def test_contexts_and_slot_features_by_hand(make_world: Make) -> None:
+    """Of a user in London, on a Saturday at midnight."""
+    world = make_world("ecommerce", 60, 1)
+    for _ in range(5):
+        world.rest()
+    row = int(np.flatnonzero(world.population.traits.zone == 1)[0])
+    world.population.traits.is_zone_known[row] = True
+    known, state, hour = world.known, world.population.state, 5 * 24
+    known.session_h[row], known.click_h[row], known.sessions_per_day[row] = hour - 3, hour - 9, 1.5
+    known.n_clicks[row], known.n_orders[row], state.n_sends[row] = 2, 0, 6
+    state.sent_by_day[row], state.send_h[row] = [1, 0, 2, 0, 0, 0, 1], hour - 1
+    known.window_share[row] = [0.4, 0.1, 0.1, 0.2, 0.1, 0.1]
+    seen = world.observe()
+    assert seen is not None
+    at = int(np.flatnonzero(seen.user == world.users[row])[0])
+    far = np.log1p(24.0 * 60.0)
+    by_hand = [0.0, 1.0, 1.0, 1.0, *(np.log1p([3.0, 1.0, 9.0]) / far), 1.0, 0.0, np.log1p(1.5)]
+    by_hand += [4.0 / 7.0, 10.0 * 2.6 / 26.0, *known.window_share[row]]
+    np.testing.assert_allclose(seen.context[at], by_hand, atol=1e-12)
+    hours = 2.0 * np.pi * np.arange(24) / 24.0
+    waves = [np.sin(hours), np.cos(hours), np.sin(2.0 * hours), np.cos(2.0 * hours)]
+    active = 6.0 * np.repeat(known.window_share[row].astype(float), 4) - 1.0
+    columns = np.stack([np.ones(24), *waves, active], axis=1)
+    np.testing.assert_allclose(seen.slot_features[at], columns, atol=1e-12)
+
+
 def test_a_user_of_unknown_zone_is_taken_to_live_by_utc(make_world: Make) -> None:
     world = make_world("ecommerce", 500, 3)
     seen = world.observe()

@@ -43,6 +43,42 @@ def test_reward_is_conserved_over_lives_that_end_and_begin(clock: str, pays_rest
     assert (np.abs(ledger.expired).sum() > 0) != pays_rest
 
 
+def test_what_is_asked_of_a_life_that_is_over_counts_for_nothing() -> None:
+    """No reward, no cost of sending, nothing in the ledger."""
+    lives = begin_lives(preset="tiny")
+    is_idle = np.arange(30) < 10
+    reward = lives.step(np.zeros(30, np.int64), np.zeros(30, np.int64), is_idle=is_idle).reward
+    assert not reward[is_idle].any()
+    assert not lives.pending.decided[is_idle].any()
+    assert (reward[~is_idle] != 0.0).all()  # the cost, at least
+
+
+@pytest.mark.parametrize("is_seeded", [False, True])
+def test_a_life_that_is_cut_short_leaves_nothing_to_the_next_one(is_seeded: bool) -> None:
+    """What was to come to it expires, and the next one is that of a fresh row."""
+    options = {
+        "changes": {"orders": {"per_session": 0.9}, "activity": {"sessions_per_day": 4.0}},
+        "scheme": "uplift_value",
+    }
+    lives, every = begin_lives(**options), np.arange(30)
+    hold = np.full(30, -1)
+    lives.step(hold, hold, is_idle=NO)
+    lost = lives.pending.waiting()
+    assert np.count_nonzero(lost) > 10
+    fresh = begin_lives(**options)
+    if is_seeded:
+        lives.reseed(every, lives.seeds)
+        np.testing.assert_array_equal(lives.episode, 0)
+    else:
+        lives.renew(every)
+        fresh.population.renew(every, life_keys(fresh.seeds, 0, episode=1))
+    np.testing.assert_allclose(lives.pending.expired, lost)
+    assert not lives.pending.waiting().any()
+    for _ in range(4):
+        ours, theirs = (each.step(hold, hold, is_idle=NO).reward for each in (lives, fresh))
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_paid_at_the_decision_or_at_arrival_a_life_is_worth_the_same() -> None:
     """Only the time differs, once the rest is paid at its end."""
     total = {}

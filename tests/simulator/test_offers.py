@@ -41,6 +41,17 @@ def test_match_rises_with_what_a_user_has_looked_at(make_world: Make, choose: Ch
     assert np.corrcoef(match.ravel(), truth.ravel())[0, 1] > 0.3
 
 
+def test_match_is_the_profile_on_the_items_features_over_their_number(make_world: Make) -> None:
+    world = make_world("ecommerce", 3, 3)
+    seen = world.observe()
+    assert seen is not None
+    world.known.profile[:] = np.random.default_rng(1).normal(size=world.known.profile.shape)
+    match = Slates(world=world)(seen).features[:, :, ITEM_NAMES.index("match")]
+    features = world.ground.catalogue.features[world.slates()]
+    by_hand = (world.known.profile[:, None, :] * features).mean(axis=2)
+    np.testing.assert_allclose(match, by_hand, rtol=1e-5, atol=1e-6)
+
+
 def test_an_item_that_was_sent_fades_by_half_in_a_week(make_world: Make) -> None:
     world = make_world("ecommerce", 2, 3)
     seen = world.observe()

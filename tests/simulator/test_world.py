@@ -66,6 +66,16 @@ def test_the_grid_is_real_hours_from_now_in_milliseconds(make_world: Make) -> No
     assert (grid.horizon_ms - observation.at_ms == DAY_MS).all()
 
 
+def test_wide_slots_end_where_the_next_one_begins(make_world: Make) -> None:
+    """Four a day, and one alone where the step is as long as a slot or shorter."""
+    for hours, ends_h in ((24, [6, 12, 18, 24]), (6, [6]), (3, [3])):
+        world = make_world("tiny", 2, 1, hours=hours)
+        observation = world.observe()
+        assert observation is not None
+        ends_ms = observation.grid.end_ms[0] - world.now_ms
+        assert (ends_ms / HOUR_MS).tolist() == ends_h
+
+
 @pytest.mark.parametrize(
     ("n_users", "options", "words"),
     [
@@ -183,6 +193,39 @@ def test_truth_after_a_restored_step_is_still_of_the_rows_last_observed(
     np.testing.assert_array_equal(more, uplift)
     other.observe()
     assert not np.array_equal(other.expected()[0], base)
+
+
+def test_a_world_restored_between_look_and_step_carries_the_decisions_out(
+    make_world: Make, choose: Choose
+) -> None:
+    """Some users have died: the rows last observed are not the first ones."""
+    dying = {"activity": {"churn_per_day": 0.1}}
+    world, other = (make_world("ecommerce", 60, 2, sections=dying) for _ in range(2))
+    for _ in range(3):
+        choose(world, 5)
+    kept = {}
+
+    class Kept:
+        """The world, kept at the moment before the step."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(world, name)
+
+        def step(self, decisions: Decisions) -> None:
+            kept.update(world.snapshot())
+            world.step(decisions)
+
+    decisions = choose(Kept(), 7)  # type: ignore[arg-type]
+    assert decisions.n_rows < 60
+    other.restore(kept)
+    np.testing.assert_array_equal(other.observed, world.observed)
+    other.step(decisions)
+    for name in Outcomes.__slots__:
+        ours, theirs = (
+            getattr(each._heard.outcomes(each.users[each._heard.row]), name)
+            for each in (other, world)
+        )
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_snapshot_of_another_world_is_refused_by_what_differs(make_world: Make) -> None:
