@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policies.baselines.click_greedy import ClickGreedy
 from policies.baselines.lp_planner import LpPlanner
+from policies.baselines.user_beta import BetaParams, UserBeta
 from policies.entry import Entry, explored
 from policies.models.linear import LinearModel
 from policies.models.linear_head import HeadParams
@@ -25,5 +26,19 @@ ENTRIES = (
         reference="Uber's consumer communication gateway (2022)",
         cost="N·A·P + a program over N·S·cap pairs",
         needs="planner",
+    ),
+    Entry(
+        policy_id="user_beta",
+        factory=UserBeta,
+        options={"params": BetaParams(), "is_pooled": False},
+        reference="Thompson (1933), one agent a user, as Aampe has them",
+        cost="N·A·M",
+    ),
+    Entry(
+        policy_id="user_beta_pooled",
+        factory=UserBeta,
+        options={"params": BetaParams(), "is_pooled": True},
+        reference="the same, shrunk to the population by empirical Bayes",
+        cost="N·A·M",
     ),
 )
