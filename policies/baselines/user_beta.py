@@ -229,9 +229,10 @@ def _best_pairs(items: Array, slots: Array, is_open: NDArray[np.bool_]) -> tuple
     top : ndarray, (N, M)
         Worth of its item, −∞ where no pair is open.
     """
-    reachable = np.where(is_open.any(axis=2)[:, None, :], items, -np.inf)
+    has_open = np.asarray(is_open.any(axis=2))  # (N, K)
+    reachable = np.where(has_open[:, None, :], items, -np.inf)
     top = reachable.max(axis=2, initial=-np.inf)
-    is_top = np.asarray(reachable == top[..., None]) & np.isfinite(reachable)
+    is_top = (reachable == top[..., None]) & np.isfinite(reachable)
     pairs = is_top[..., None] & is_open[:, None]  # (N, M, K, S)
     by_slot = np.where(pairs, slots[:, :, None, :], -np.inf)
     pairs &= by_slot == by_slot.max(axis=(2, 3), keepdims=True, initial=-np.inf)
