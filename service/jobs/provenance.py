@@ -18,6 +18,7 @@ __all__ = ["ROOT", "code_fingerprint", "provenance"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _ROOMS = ("bandit", "encoders", "policies", "simulator", "service")
+_SOURCES = (".py", ".toml")
 _LIBRARIES = ("numpy", "pyarrow", "torch", "scipy", "scikit-learn", "matplotlib")
 
 
@@ -34,10 +35,14 @@ def provenance() -> dict[str, Any]:
 
 
 def code_fingerprint() -> str:
-    """Hash of every source file of the product, so that two versions never share a result."""
+    """Hash of every source file of the product, so that two versions never share a result.
+
+    The worlds' presets are source, too.
+    """
     digest = hashlib.blake2b(digest_size=8)
     for room in _ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
+        files = (ROOT / room).rglob("*")
+        for path in sorted(file for file in files if file.suffix in _SOURCES):
             digest.update(path.relative_to(ROOT).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -127,7 +127,7 @@ def walk_cell(
     advance : callable
         Told of each simulated day, for a progress bar.
     """
-    ground = _ground(_frozen(cell))
+    ground = _ground(config_of(cell.preset, days=cell.days, changes=cell.changes))
     world = World(
         ground.config,
         cell.users,
@@ -211,23 +211,7 @@ def _popularity(ground: Ground) -> NDArray[np.float64]:
     return np.asarray(ground.catalogue.attraction, np.float64)
 
 
-def _frozen(cell: Cell) -> tuple[str, int, tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]]:
-    """What the shared tables of a cell depend on, as a key."""
-    changes = tuple(
-        (name, tuple((key, _hashable(value)) for key, value in values.items()))
-        for name, values in cell.changes.items()
-    )
-    return cell.preset, cell.days, changes
-
-
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 @lru_cache(maxsize=2)
-def _ground(of: tuple[str, int, tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]]) -> Ground:
+def _ground(config: WorldConfig) -> Ground:
     """Shared tables, kept between the cells of one process."""
-    preset, days, changes = of
-    return ground_of(
-        config_of(preset, days=days, changes={name: dict(values) for name, values in changes})
-    )
+    return ground_of(config)

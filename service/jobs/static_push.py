@@ -96,12 +96,14 @@ class StaticPush:
     def _slot(self, request: Request) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Slot that holds the local hour, and whether there is one, (N,) each."""
         grid = request.grid
-        first, last = (_local_hours(ms, request.zone) for ms in (grid.start_ms, grid.end_ms - 1))
+        first, last, following = (
+            _local_hours(ms, request.zone) for ms in (grid.start_ms, grid.end_ms - 1, grid.end_ms)
+        )
         wanted = first + np.mod(self.hour - first, 24)
-        holds = wanted <= last  # (N, S)
-        # Where clocks run at half hours two slots hold it: the later one begins in it.
-        from_end = np.argmax(holds[:, ::-1], axis=1)
-        return request.n_slots - 1 - from_end, np.asarray(holds.any(axis=1))
+        # An hour in which the next slot begins is the next slot's: where clocks run at half hours
+        # or are put back two slots hold it, and a decision an hour would send in both.
+        holds = (wanted <= last) & (wanted < following)  # (N, S)
+        return np.argmax(holds, axis=1), np.asarray(holds.any(axis=1))
 
     def _is_due(self, request: Request) -> NDArray[np.bool_]:
         """True on ``per_week`` days of each user's week, as even as they can be, (N,)."""

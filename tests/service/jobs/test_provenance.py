@@ -21,7 +21,7 @@ def test_a_number_says_where_it_comes_from() -> None:
 def test_changed_code_has_another_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A byte, a name, a new file: each makes another version."""
+    """A byte, a name, a new file, a world's constants: each makes another version."""
     (tmp_path / "bandit").mkdir()
     source = tmp_path / "bandit" / "one.py"
     monkeypatch.setattr(module, "ROOT", tmp_path)
@@ -32,7 +32,9 @@ def test_changed_code_has_another_fingerprint(
     seen.append(code_fingerprint())
     source.rename(source.with_name("two.py"))
     seen.append(code_fingerprint())
-    assert len(set(seen)) == 4
+    (tmp_path / "bandit" / "shop.toml").write_text("rate = 0.1\n")
+    seen.append(code_fingerprint())
+    assert len(set(seen)) == 5
     assert seen[-1] == code_fingerprint()
 
 

@@ -104,6 +104,9 @@ def test_a_world_of_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
     assert (config.click.rate, config.clock.horizon_days) == (0.4, 5)
     made = walk_cell(cell(preset=str(path), days=1), tmp_path)
     assert np.sum(made["by_day"]["decisions"]) == 30
+    path.write_text('base = "tiny"\n[click]\nrate = 0.1\n')
+    again = walk_cell(cell(preset=str(path), days=1), tmp_path)
+    assert again["by_day"]["best"] < made["by_day"]["best"]  # as the file is now
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from bandit.actions import ItemSet, Observation, Request, assemble, item_position, slot_position
+from bandit.actions import (
+    ItemSet,
+    Observation,
+    Request,
+    SlotGrid,
+    assemble,
+    item_position,
+    slot_position,
+)
 from bandit.errors import BadInputError
 from bandit.outcomes import UPLIFT
-from bandit.slots import DAY_MS, full_hours
+from bandit.slots import DAY_MS, HOUR_MS, full_hours
 from service.jobs.static_push import StaticPush
 
 MIDNIGHT_MS = 1_767_225_600_000  # 1 January 2026, UTC
@@ -55,6 +65,38 @@ def test_the_popular_item_goes_out_at_that_hour_of_the_users_own_clock(zone: str
     shift_h = {"UTC": 0, "Europe/Berlin": 1, "Asia/Kolkata": 5.5, "America/New_York": -5}[zone]
     local_h = ((start - MIDNIGHT_MS) / 3_600_000 + shift_h) % 24
     assert (np.floor(local_h) == 20).all()
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "date", "due"),
+    [
+        ("Asia/Kolkata", 20, "2026-01-05", 4),
+        ("America/New_York", 20, "2026-01-05", 4),
+        ("America/New_York", 1, "2026-10-31", 4),  # one o'clock comes twice on 1 November
+        ("America/New_York", 2, "2026-03-07", 3),  # two o'clock does not come on 8 March
+        ("Europe/London", 1, "2026-10-24", 4),
+    ],
+)
+def test_a_decision_an_hour_sends_once_in_every_days_hour(
+    zone: str, hour: int, date: str, due: int
+) -> None:
+    """Slots on the hour of UTC, as a world has them; that hour begins in no other slot."""
+    start_ms = int(np.datetime64(date, "ms").astype(np.int64)) + 12 * HOUR_MS
+    sent = []
+    for at_ms in start_ms + HOUR_MS * np.arange(96):
+        grid = SlotGrid(start_ms=np.array([[at_ms]]), end_ms=np.array([[at_ms + HOUR_MS]]))
+        seen = Observation(
+            user=np.zeros(1, np.int64),
+            at_ms=np.array([at_ms]),
+            zone=np.array([zone]),
+            context=np.zeros((1, 1)),
+            slot_features=np.zeros((1, 1, 1)),
+            grid=grid,
+        )
+        request = assemble(seen, ItemSet(items=np.array([[1]]), features=np.zeros((1, 1, 1))))
+        if policy(hour=hour).pmf(request, 0)[0, 1]:
+            sent.append(datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone)).hour)
+    assert sent == [hour] * due
 
 
 @pytest.mark.parametrize("per_week", [1, 3, 5, 7])
