@@ -10,6 +10,7 @@ from policies.explorers.epsilon_greedy import EpsilonGreedy
 from policies.explorers.fast_cb import FastCB
 from policies.explorers.first import ExploreFirst
 from policies.explorers.greedy import Greedy
+from policies.explorers.information_directed import InformationDirected
 from policies.explorers.reg_cb import RegCB
 from policies.explorers.softmax import Softmax
 from policies.explorers.square_cb import SquareCB
@@ -88,5 +89,12 @@ ENTRIES = (
         options={"model": HeadParams(), "explorer": RegCB(is_optimistic=True)},
         reference="Foster, Agarwal, Dudík, Luo and Schapire (2018), optimism",
         cost="N·A·P + R·P³",
+    ),
+    Entry(
+        policy_id="lin_ids",
+        factory=explored(LinearModel),
+        options={"model": HeadParams(), "explorer": InformationDirected()},
+        reference="Russo and Van Roy (2018), variance-based",
+        cost="N·A·M² + R·P³",
     ),
 )

@@ -14,6 +14,7 @@ from policies.exploration.greedy import (
     uniform,
     votes,
 )
+from policies.exploration.information import information_directed, regret_and_information
 from policies.exploration.inverse_gap import inverse_gap, reweighted_inverse_gap
 from policies.exploration.plausible import plausible
 
@@ -21,8 +22,10 @@ __all__ = [
     "at_least",
     "best_action",
     "epsilon_greedy",
+    "information_directed",
     "inverse_gap",
     "plausible",
+    "regret_and_information",
     "reweighted_inverse_gap",
     "softmax",
     "uniform",

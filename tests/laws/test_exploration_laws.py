@@ -16,6 +16,7 @@ from policies.exploration import (
     at_least,
     best_action,
     epsilon_greedy,
+    information_directed,
     inverse_gap,
     plausible,
     reweighted_inverse_gap,
@@ -41,7 +42,15 @@ EXPLORATIONS: dict[str, Explore] = {
     "at_least": lambda s, m, x: at_least(best_action(s, m), m, total=x),
     "votes": lambda s, m, x: votes(np.stack([s, s - x], axis=1), m),
 }
-"""Each over scores, a mask and a setting in [0, 1]."""
+"""Each over scores, a mask and a setting in [0, 1]; a higher score is never less likely."""
+
+INFORMED: dict[str, Explore] = {
+    "information_directed": lambda s, m, x: information_directed(
+        np.where(m, s, s.min()).max(axis=1, keepdims=True) - s, np.abs(s) ** (1 + x), m
+    ),
+}
+"""Not ordered by a score: what is worth less may tell more."""
+ALL = EXPLORATIONS | INFORMED
 
 
 @st.composite
@@ -54,13 +63,13 @@ def scored(draw: st.DrawFn) -> tuple[Array, Mask]:
     return scores, mask
 
 
-@pytest.mark.parametrize("name", EXPLORATIONS)
+@pytest.mark.parametrize("name", ALL)
 @given(asked=scored(), setting=st.floats(0, 1))
 def test_every_exploration_is_a_distribution_over_unmasked_actions(
     name: str, asked: tuple[Array, Mask], setting: float
 ) -> None:
     scores, mask = asked
-    check_pmf(EXPLORATIONS[name](scores, mask, setting), mask)
+    check_pmf(ALL[name](scores, mask, setting), mask)
     check_pmf(uniform(mask), mask)
 
 
@@ -76,13 +85,13 @@ def test_a_higher_score_never_has_a_lower_probability(
         assert (np.diff(ranked) >= -1e-12).all()
 
 
-@pytest.mark.parametrize("name", EXPLORATIONS)
+@pytest.mark.parametrize("name", ALL)
 @given(asked=scored(), setting=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
 def test_explorations_do_not_care_for_the_order_of_actions(
     name: str, asked: tuple[Array, Mask], setting: float, seed: int
 ) -> None:
     scores, mask = asked
-    explore = EXPLORATIONS[name]
+    explore = ALL[name]
     order = np.random.default_rng(seed).permutation(scores.shape[1])
     np.testing.assert_allclose(
         explore(scores[:, order], mask[:, order], setting),
@@ -92,14 +101,14 @@ def test_explorations_do_not_care_for_the_order_of_actions(
     )
 
 
-@pytest.mark.parametrize("name", EXPLORATIONS)
+@pytest.mark.parametrize("name", ALL)
 @given(asked=scored(), setting=st.floats(0, 1))
 def test_scores_and_masks_are_not_written_to(
     name: str, asked: tuple[Array, Mask], setting: float
 ) -> None:
     scores, mask = asked
     before = scores.copy(), mask.copy()
-    EXPLORATIONS[name](scores, mask, setting)
+    ALL[name](scores, mask, setting)
     np.testing.assert_array_equal(scores, before[0])
     np.testing.assert_array_equal(mask, before[1])
 
