@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from simulator.calendar import hours_of_week
 from simulator.click_delays import ClickDelays, click_delays_of, fitted_delays, log_likelihood
 from simulator.config import WorldConfig, load
 from simulator.kernel import Population
@@ -169,3 +170,22 @@ def test_clicks_of_a_log_are_told_with_their_hours_and_its_end(small_log: SmallL
     is_plain = plan.zone[delays.user] == plan.zones.index("Asia/Kolkata")
     assert set(delays.is_moved[is_plain].sum(axis=1).tolist()) == {0, 6}
     assert not (delays.is_moved.any(axis=1) & ~delays.is_awake).any()
+
+
+@pytest.mark.parametrize(("zone", "hidden_h"), [("Asia/Dhaka", 6), ("UTC", 0), ("Asia/Tokyo", 0)])
+def test_slow_answers_of_a_night_that_ends_with_the_log_are_not_seen(
+    small_log: SmallLog, zone: str, hidden_h: int
+) -> None:
+    """Midnight in UTC is six o'clock in Dhaka: all that was meant for the night comes after it."""
+    logged = small_log()
+    plan = logged.plan
+    n_hours = plan.local.shape[1]
+    there = replace(
+        plan,
+        zones=(zone,),
+        local=hours_of_week(plan.start_ms, n_hours, (zone,)),
+        zone=np.zeros_like(plan.zone),
+    )
+    delays = click_delays_of(view_of(replace(logged, plan=there), warmup_days=7))
+    seen = np.maximum(delays.seen_min - 60.0 * hidden_h, 0.0)
+    assert delays.slow_seen_min == pytest.approx(seen)

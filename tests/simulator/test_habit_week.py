@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from simulator.config import load
-from simulator.habit_week import HabitWeek, habit_week
+from simulator.habit_week import HabitWeek, _by_template, habit_week
 from simulator.kernel import ground_of
+from simulator.trials import EVENING_H, chances_of, opted_in, slot_at
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +45,14 @@ def test_what_was_sent_is_the_usual_cadence(week: HabitWeek) -> None:
     full = week.days == 7
     assert (week.sent_delivered[full] < 3.0).all()
     assert week.sent_delivered[full].mean() > 2.7
+
+
+def test_an_item_under_its_own_template_is_clicked_as_it_is() -> None:
+    """Its copy is put in the place of itself, not on top; wide effects, so that it would show."""
+    ground = ground_of(load("ecommerce", items={"template_sd": 0.3}))
+    population = opted_in(ground, 200, seed=5, hours=24)
+    evening = slot_at(population, EVENING_H)
+    rows = np.arange(200)
+    own = ground.catalogue.template[population.offer().items[:, 0]]
+    chances, _ = chances_of(population, np.zeros(200, np.int64), evening)
+    assert _by_template(population, evening)[own, rows] == pytest.approx(chances.click, rel=1e-5)

@@ -45,6 +45,15 @@ def test_only_what_lies_in_the_log_is_counted(small_log: SmallLog) -> None:
     np.testing.assert_array_equal(all_of_it, expected)
 
 
+def test_a_row_that_was_nearly_never_held_stands_for_fifty_at_most(small_log: SmallLog) -> None:
+    """One such row would else be the whole estimate."""
+    logged = small_log()
+    rare = replace(logged.plan, hold_weight=1e6 * logged.plan.hold_weight)
+    weight = no_push_of(replace(logged, plan=rare), from_ms=0).weight
+    assert weight.max() == weight.min() == 50.0
+    assert no_push_of(logged, from_ms=0).weight.max() < 50.0
+
+
 def test_a_log_without_random_holds_is_refused(small_log: SmallLog) -> None:
     """What users do without a push cannot be told from it."""
     logged = small_log()

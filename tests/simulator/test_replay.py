@@ -8,7 +8,8 @@ import numpy as np
 from bandit.slots import HOUR_MS
 from simulator.config import WorldConfig, load
 from simulator.logged import Logged, Plan
-from simulator.replay import as_counted, repeated, replayed
+from simulator.replay import _born, as_counted, repeated, replayed
+from simulator.streams import life_keys
 
 SmallLog = Callable[[], Logged]
 
@@ -66,6 +67,22 @@ def test_one_push_a_user_and_step_is_carried_out(small_log: SmallLog) -> None:
     crowded.send_ms[rows[1]] = plan.send_ms[rows[0]] // (24 * HOUR_MS) * 24 * HOUR_MS
     made = replayed(_world(plan), crowded, seed=1)
     assert made.plan.is_sent[rows].sum() == 1
+
+
+def test_a_log_that_was_simulated_does_not_meet_its_own_lives_again(small_log: SmallLog) -> None:
+    """Under the same seed: the fit would be to chance itself."""
+    plan = small_log().plan
+    born = _born(_world(plan), plan, seed=5)
+    assert not np.intersect1d(born.traits.key, life_keys(5, np.arange(plan.n_users))).size
+
+
+def test_who_could_never_be_reached_has_not_opted_in(small_log: SmallLog) -> None:
+    """As a trait, too: who opts in is more active."""
+    plan = small_log().plan
+    born = _born(_world(plan), plan, seed=5)
+    assert 0 < plan.is_reachable.sum() < plan.n_users
+    np.testing.assert_array_equal(born.traits.has_opted_in, plan.is_reachable)
+    np.testing.assert_array_equal(born.state.is_reachable, plan.is_reachable)
 
 
 def test_a_repeated_plan_has_users_of_its_own(small_log: SmallLog) -> None:

@@ -56,6 +56,17 @@ def test_a_loss_is_that_of_the_users_state_and_step(begin: Begin) -> None:
     assert found.loss(population, np.eye(9)[np.zeros(5, np.int64)])[3:] == pytest.approx([0, 0])
 
 
+def test_the_step_is_counted_in_its_own_length(begin: Begin) -> None:
+    """In the last evening steps of six hours are at their last, when nothing is spared any more."""
+    found = solved(load("tiny", rules=FREE), WORTH, hours=6)
+    assert found is not None
+    population = begin("tiny", 1, hours=6)
+    population.state.hour[:] = 27 * 24 + 18
+    pmf = np.array([[1.0, 0.0, 0.0]])
+    assert found.loss(population, pmf) == pytest.approx(found.losses[111, :1, 0])
+    assert abs(found.losses[111, 0, 0] - found.losses[27, 0, 0]) > 1e-3
+
+
 @pytest.mark.parametrize("hours", [24, 12, 6, 1])
 def test_worlds_without_rules_are_solved_at_every_length_of_a_step(hours: int) -> None:
     """Slots of six hours; caps that nobody can reach."""

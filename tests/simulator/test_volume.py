@@ -5,8 +5,8 @@ import pytest
 
 from bandit.outcomes import Kind
 from simulator.config import load
-from simulator.happened import concatenated, happened
-from simulator.kernel import ground_of
+from simulator.happened import Happened, concatenated, happened
+from simulator.kernel import Population, ground_of
 from simulator.volume import _cohorts, fewest_sends, greedy_reach, value_per_week, volume_curves
 
 
@@ -72,3 +72,28 @@ def test_cadences_are_paired_and_too_many_sends_are_worth_less() -> None:
     assert np.median(np.abs(value[2] - value[0])) < np.median(np.abs(value[0]))
     difference = value[14] - value[2]
     assert difference.mean() + 4.0 * difference.std() / 20.0 < 0
+
+
+def test_a_send_that_brings_nothing_is_worth_its_cost() -> None:
+    """Clicks that bring nobody and users who never leave: seven messages a week."""
+    ground = ground_of(load("trap", opt_out={"hazard": 1e-9}))
+    sent, silent = (
+        value_per_week(ground, 60, seed=2, per_week=per_week, weeks=1) for per_week in (7, 0)
+    )
+    assert (sent - silent).min() == pytest.approx(-7 * 0.0005)
+
+
+def test_a_greedy_sender_sends_from_eight_to_ten_in_the_evening(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the user's own clock, every hour of fourteen."""
+    hours: list[int] = []
+    step = Population.step
+
+    def counted(self: Population, position: np.ndarray, slot: np.ndarray) -> Happened:
+        hours.extend((self.offer().hour_of_week[position >= 0] % 24).tolist())
+        return step(self, position, slot)
+
+    monkeypatch.setattr(Population, "step", counted)
+    greedy_reach(ground_of(load("ecommerce", opt_out={"hazard": 1e-9})), 20, seed=2, days=2)
+    assert set(hours) == set(range(8, 22))

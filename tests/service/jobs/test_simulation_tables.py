@@ -48,7 +48,7 @@ def results() -> dict[str, list[dict[str, Any]]]:
         found.setdefault("bandit", []).append(
             cell("bandit", seed, orders=level + 2 + 0.1 * seed, attributed=4, opt_outs=1, **bandit)
         )
-        if seed < 2:
+        if seed != 1:
             found.setdefault("one", []).append(cell("one", seed, orders=level + 1, **base))
         found.setdefault("two", []).append(cell("two", seed, orders=level + 0.5, **base))
     return found
