@@ -58,7 +58,8 @@ class RewardModel(Protocol):
         """Weighted uplifts under M posterior draws, in chunks of rows: (n, M, A), hold at 0.
 
         The same draws for every row and every call with this state and key; ``scale`` multiplies
-        the posterior's standard deviation.
+        the posterior's standard deviation. M is ``n_draws``, or all draws there are where a model
+        holds a number of them.
         """
         ...
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from bandit.outcomes import RewardScheme
 from policies.entry import Entry, explored
+from policies.explored import Explored
+from policies.explorers.cover import Cover
 from policies.explorers.epsilon_greedy import EpsilonGreedy
 from policies.explorers.fast_cb import FastCB
 from policies.explorers.first import ExploreFirst
@@ -14,6 +16,8 @@ from policies.explorers.information_directed import InformationDirected
 from policies.explorers.reg_cb import RegCB
 from policies.explorers.softmax import Softmax
 from policies.explorers.square_cb import SquareCB
+from policies.explorers.votes import Votes
+from policies.models.bag import Bag, BagParams
 from policies.models.linear import LinearModel
 from policies.models.linear_head import HeadParams
 from policies.models.tallied import Tallied
@@ -24,6 +28,12 @@ __all__ = ["ENTRIES"]
 
 def _tallied(shape: PolicyShape, scheme: RewardScheme, params: Any) -> Tallied:
     return Tallied(LinearModel(shape, scheme, params))
+
+
+def _bagged(
+    shape: PolicyShape, scheme: RewardScheme, *, model: HeadParams, bag: BagParams, explorer: Votes
+) -> Explored:
+    return Explored(Bag(lambda: LinearModel(shape, scheme, model), bag), explorer)
 
 
 ENTRIES = (
@@ -96,5 +106,19 @@ ENTRIES = (
         options={"model": HeadParams(), "explorer": InformationDirected()},
         reference="Russo and Van Roy (2018), variance-based",
         cost="N·A·M² + R·P³",
+    ),
+    Entry(
+        policy_id="lin_bag",
+        factory=_bagged,
+        options={"model": HeadParams(), "bag": BagParams(), "explorer": Votes()},
+        reference="Eckles and Kaptein (2014); Agarwal et al. (2014)",
+        cost="N·A·B + B·R·P³",
+    ),
+    Entry(
+        policy_id="lin_cover",
+        factory=explored(LinearModel),
+        options={"model": HeadParams(), "explorer": Cover()},
+        reference="Agarwal et al. (2014)",
+        cost="N·A·n + R·P³",
     ),
 )

@@ -6,6 +6,7 @@ order of actions. No function draws anything.
 
 from __future__ import annotations
 
+from policies.exploration.cover import cover
 from policies.exploration.greedy import (
     at_least,
     best_action,
@@ -21,6 +22,7 @@ from policies.exploration.plausible import plausible
 __all__ = [
     "at_least",
     "best_action",
+    "cover",
     "epsilon_greedy",
     "information_directed",
     "inverse_gap",

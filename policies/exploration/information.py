@@ -1,8 +1,8 @@
 """Information-directed sampling: the least squared regret for what is learned about the optimum.
 
 Posterior draws and a mask enter; regrets and informations, and from them a pmf, leave. Source:
-Russo and Van Roy (2018), "Learning to optimize via information-directed sampling", §6.3 for the
-variance-based measure (alg. 4), proposition 6 for the support of two.
+Russo and Van Roy (2018), "Learning to optimize via information-directed sampling": the
+variance-based measure, and proposition 6 for the support of two.
 """
 
 from __future__ import annotations

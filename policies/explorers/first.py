@@ -1,7 +1,7 @@
 """Explore first: any unmasked action until enough rows are learned, the best one from then on.
 
-Reference: Langford and Zhang (2007), "The epoch-greedy algorithm", §2, where it is the simplest
-way to a regret of n^(2/3).
+Reference: Langford and Zhang (2007), "The epoch-greedy algorithm", which it is the simplest case
+of.
 """
 
 from __future__ import annotations

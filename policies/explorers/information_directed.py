@@ -3,7 +3,7 @@
 M posterior draws give every action an expected regret and a variance-based information; the pmf is
 the distribution of the least squared regret a unit of information. Thompson sampling never plays
 what is best under no draw; this does, where it pays. Reference: Russo and Van Roy (2018), "Learning
-to optimize via information-directed sampling", alg. 4 (V-IDS).
+to optimize via information-directed sampling", V-IDS.
 """
 
 from __future__ import annotations

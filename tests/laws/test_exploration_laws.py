@@ -15,6 +15,7 @@ from bandit.floor import check_pmf
 from policies.exploration import (
     at_least,
     best_action,
+    cover,
     epsilon_greedy,
     information_directed,
     inverse_gap,
@@ -48,8 +49,9 @@ INFORMED: dict[str, Explore] = {
     "information_directed": lambda s, m, x: information_directed(
         np.where(m, s, s.min()).max(axis=1, keepdims=True) - s, np.abs(s) ** (1 + x), m
     ),
+    "cover": lambda s, m, x: cover(s, m, n_policies=5, psi=10 * x, least=x / m.shape[1]),
 }
-"""Not ordered by a score: what is worth less may tell more."""
+"""Not ordered by a score: what is worth less may tell more, or be covered after two that tie."""
 ALL = EXPLORATIONS | INFORMED
 
 
