@@ -14,7 +14,7 @@ from typing import Any
 from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy
-from policies.entries import baselines, linear, linear_explorers, push
+from policies.entries import baselines, hybrid, linear, linear_explorers, push
 from policies.entry import Entry
 from policies.shape import PolicyShape
 
@@ -24,6 +24,7 @@ _ENTRIES: tuple[Entry, ...] = (
     *baselines.ENTRIES,
     *linear.ENTRIES,
     *linear_explorers.ENTRIES,
+    *hybrid.ENTRIES,
     *push.ENTRIES,
 )
 

@@ -22,6 +22,7 @@ __all__ = [
     "posterior_draws",
     "posterior_mean",
     "row_chunks",
+    "shares_of",
     "twins",
 ]
 
@@ -191,7 +192,7 @@ def best_shares(
     shares = np.empty(mask.shape)
     for rows in row_chunks(len(item), 4 * m * mask.shape[1]):
         scores = _scores_of_draws(item[rows], slot[rows], table, m)
-        shares[rows] = _shares_of(scores, mask[rows], send_value, n_slots=slot.shape[1])
+        shares[rows] = shares_of(scores, mask[rows], send_value, n_slots=slot.shape[1])
     return shares
 
 
@@ -205,10 +206,20 @@ def _scores_of_draws(item: Array, slot: Array, table: Scores, m: int) -> Scores:
     return np.asarray(scores.reshape(n, m, s * k))
 
 
-def _shares_of(
-    scores: Scores, mask: NDArray[np.bool_], send_value: float, *, n_slots: int
-) -> Array:
-    """Shares of draws (n, A); overwrites ``scores``."""
+def shares_of(scores: Scores, mask: NDArray[np.bool_], send_value: float, *, n_slots: int) -> Array:
+    """Share of draws under which each action is best, (n, A); overwrites ``scores``.
+
+    Parameters
+    ----------
+    scores : ndarray of float32, (n, M, S·K)
+        Worth of every send under each draw, slots before items.
+    mask : ndarray of bool, (n, A)
+        True where an action may be taken.
+    send_value : float
+        Known worth of sending as such, not in the scores.
+    n_slots : int
+        S.
+    """
     n, _, n_pairs = scores.shape
     k = n_pairs // n_slots
     closed = ~mask[:, 1:].reshape(n, k, n_slots).transpose(0, 2, 1).reshape(n, n_pairs)

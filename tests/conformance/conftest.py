@@ -268,6 +268,7 @@ def feedback_of(
     is_send = rng.random(n) < 0.8
     components = rng.normal(size=(n, len(HITS)))
     components[:, 1] = is_send
+    components[:, 2] = components[:, 2] > 1.0  # a click comes or not
     return Feedback(
         decision_id=first_id + np.arange(n, dtype=np.int64),
         user=rng.integers(0, shape.n_users, n),

@@ -1,0 +1,45 @@
+"""Explorers over the hybrid model: logistic where a response comes or not."""
+
+from __future__ import annotations
+
+from policies.entry import Entry, explored
+from policies.explorers.thompson import Thompson
+from policies.explorers.upper_bound import UpperBound
+from policies.models.glm_head import GlmParams
+from policies.models.hybrid import HybridModel
+
+__all__ = ["ENTRIES"]
+
+_COST = "N·A·M + R·(P³ + I·P²)"
+_LINEAR = GlmParams(responses="identity")
+
+ENTRIES = (
+    Entry(
+        policy_id="hybrid_ts",
+        factory=explored(HybridModel),
+        options={"model": GlmParams(), "explorer": Thompson(scale=0.3)},
+        reference="Chapelle and Li (2011) over Li et al. (2010), §3.2",
+        cost=_COST,
+    ),
+    Entry(
+        policy_id="hybrid_ucb",
+        factory=explored(HybridModel),
+        options={"model": GlmParams(), "explorer": UpperBound()},
+        reference="Li et al. (2012), generalised linear bounds",
+        cost=_COST,
+    ),
+    Entry(
+        policy_id="hybrid_lints",
+        factory=explored(HybridModel),
+        options={"model": _LINEAR, "explorer": Thompson()},
+        reference="Agrawal and Goyal (2013) over Li et al. (2010), §3.2",
+        cost=_COST,
+    ),
+    Entry(
+        policy_id="hybrid_linucb",
+        factory=explored(HybridModel),
+        options={"model": _LINEAR, "explorer": UpperBound()},
+        reference="Li, Chu, Langford and Schapire (2010), alg. 2",
+        cost=_COST,
+    ),
+)

@@ -1,0 +1,374 @@
+"""The hybrid model: a generalised linear head for each component, with crosses and intercepts.
+
+Requests and feedback enter; beliefs leave. What a push adds depends on the context, the item, the
+slot and every cross of two of them, and on the item itself; how far each of these reaches is
+learned. A response that comes or not is logistic in the sum of base and push, what is counted is
+linear. References: Li et al. (2010), §3.2, for the features; Chapelle and Li (2011), alg. 3, for
+the logistic posterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from operator import is_
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.actions import Request
+from bandit.draws import Stream, generator
+from bandit.errors import BadInputError
+from bandit.outcomes import Feedback, RewardScheme
+from bandit.protocols import Estimate, State
+from policies.checks import check_feedback, check_request, check_scheme, check_state
+from policies.models.blocks import Blocks
+from policies.models.glm_head import GlmHead, GlmParams
+from policies.models.hybrid_estimate import believed
+from policies.models.hybrid_math import Drawn, base_of, drawn, uplift_of
+from policies.models.linear_math import row_chunks, shares_of
+from policies.models.open_rows import OpenRows
+from policies.shape import PolicyShape
+
+__all__ = ["HybridModel"]
+
+Array = NDArray[np.float64]
+Single = NDArray[np.float32]
+Whole = NDArray[np.int64]
+
+_CHUNK_ROWS = 4096
+_SPREAD_DRAWS = 128
+_LARGEST_VALUE = 1e12
+
+
+class HybridModel:
+    """What generalised linear heads believe.
+
+    Parameters
+    ----------
+    shape : PolicyShape
+        Lengths of what requests will carry, and the range of item ids.
+    scheme : RewardScheme
+        Components and weights; a component whose measure is ``any`` is a response.
+    params : GlmParams, optional
+        Priors, forgetting, and the largest catalogue whose items have intercepts.
+    """
+
+    def __init__(
+        self, shape: PolicyShape, scheme: RewardScheme, params: GlmParams | None = None
+    ) -> None:
+        self.params = params or GlmParams()
+        self.blocks = Blocks(shape)
+        self.scheme = scheme
+        self.learned = np.flatnonzero([c.measure != "send" for c in scheme.components])
+        self.n_items = shape.n_items if shape.n_items <= self.params.most_items else 0
+        self.heads = [self._head(scheme.components[r].measure) for r in self.learned]
+        self.log_discount = 0.0
+        d, di, ds = self.blocks.lengths
+        of_each = dict.fromkeys(("target", "weight", "at"), len(self.learned))
+        self.rows = OpenRows(
+            {"context": d, "item": di, "slot": ds, "is_send": 1, "id": 1, "log_discount": 1}
+            | of_each
+        )
+        self._drawn: tuple[tuple[int, int, float], list[Any], list[Drawn]] | None = None
+
+    @property
+    def cannot(self) -> Mapping[str, str]:
+        """Laws that logistic heads cannot meet."""
+        if all(head.link == "identity" for head in self.heads):
+            return {}
+        return {"revises_exactly": "a response is learned at a parabola that later rows would bend"}
+
+    def reweigh(self, scheme: RewardScheme) -> None:
+        """Take other weights of the same components; what was learned stays."""
+        check_scheme(scheme, self.scheme)
+        self.scheme = scheme
+
+    def check(self, request: Request) -> None:
+        """Raise :class:`BadInputError` unless the request fits this model and is finite."""
+        check_request(request, self.blocks.lengths)
+        self._check_items(request.items)
+
+    def values(self, request: Request) -> Array:
+        """Weighted uplift of every action at the mean coefficients, (N, A); 0 for hold."""
+        values = np.zeros((request.n_rows, request.n_actions))
+        for rows, worth in self._worths(request, self._means()):
+            values[rows, 1:] = _by_item(worth, request.n_slots)[:, 0] + self.send_value()
+        return values
+
+    def spreads(self, request: Request) -> Array:
+        """Standard deviation of the weighted uplift over 128 draws, (N, A); 0 for hold."""
+        spreads = np.zeros((request.n_rows, request.n_actions))
+        for rows, worth in self._worths(request, self._draws(0, _SPREAD_DRAWS, 1.0)):
+            spreads[rows, 1:] = _by_item(worth, request.n_slots).std(axis=1)
+        return spreads
+
+    def draws(
+        self, request: Request, key: int, *, n_draws: int, scale: float
+    ) -> Iterator[tuple[slice, Array]]:
+        """Weighted uplifts under M posterior draws, in chunks of rows: (n, M, A), hold at 0."""
+        for rows, worth in self._worths(request, self._draws(key, n_draws, scale)):
+            uplift = np.zeros((len(worth), n_draws, request.n_actions))
+            uplift[:, :, 1:] = _by_item(worth, request.n_slots) + self.send_value()
+            yield rows, uplift
+
+    def best_shares(self, request: Request, key: int, *, n_draws: int, scale: float) -> Array:
+        """Share of those draws under which each unmasked action is best, (N, A)."""
+        shares = np.empty(request.mask.shape)
+        mask = request.mask
+        heads = self._draws(key, n_draws, scale)
+        for rows, worth in self._worths(request, heads, ranks_only=not mask[:, 0].any()):
+            shares[rows] = shares_of(worth, mask[rows], self.send_value(), n_slots=request.n_slots)
+        return shares
+
+    def estimate(self, request: Request) -> Estimate:
+        """Mean and standard deviation of base and uplift of every component, unweighted."""
+        self.check(request)
+        n, n_components = request.n_rows, len(self.scheme)
+        base = np.zeros((2, n, n_components))
+        uplift = np.zeros((2, n, request.n_actions, n_components))
+        for head, component in zip(self.heads, self.learned, strict=True):
+            base[..., component], uplift[..., component] = believed(
+                head, self.blocks, request, has_items=self.n_items > 0
+            )
+        for place, known in enumerate(self.scheme.components):
+            if known.measure == "send":
+                uplift[0, :, 1:, place] = 1.0
+        return Estimate(
+            base_mean=base[0], base_sd=base[1], uplift_mean=uplift[0], uplift_sd=uplift[1]
+        )
+
+    def update(self, feedback: Feedback) -> None:
+        """Take rows for the first time, after discounting what was learned before."""
+        if feedback.n_rows == 0:
+            return
+        target, weight = self._seen(feedback)
+        check_feedback(feedback, self.blocks.lengths)
+        self._check_items(feedback.item)
+        self.rows.expect_new(feedback.decision_id)
+        self._discount(self.params.forget)
+        columns = {
+            "context": feedback.context,
+            "item": feedback.item_features,
+            "slot": feedback.slot_features,
+            "is_send": feedback.is_send[:, None],
+            "id": np.where(feedback.is_send, feedback.item, -1)[:, None],
+            "log_discount": np.full((feedback.n_rows, 1), self.log_discount),
+            "target": target,
+            "weight": weight,
+            "at": np.zeros_like(target),
+        }
+        for rows in _slices(feedback.n_rows):
+            features, item = self._features({name: c[rows] for name, c in columns.items()})
+            for r, head in enumerate(self.heads):
+                columns["at"][rows, r] = head.learn(
+                    features, item, target=target[rows, r], weight=weight[rows, r]
+                )
+        is_open = np.asarray((weight < 1).any(axis=1))
+        if is_open.any():
+            kept = {name: column[is_open] for name, column in columns.items()}
+            self.rows.add(feedback.decision_id[is_open], kept)
+
+    def revise(self, feedback: Feedback) -> None:
+        """Replace what was learned from rows that are still open, where they were linearised."""
+        if feedback.n_rows == 0:
+            return
+        target, weight = self._seen(feedback)
+        where = self.rows.positions(feedback.decision_id)
+        for rows in _slices(len(where)):
+            columns = {name: self.rows.take(name, where[rows]) for name in self.rows.widths}
+            features, item = self._features(columns)
+            decay = np.exp(self.log_discount - columns["log_discount"][:, 0])  # (n,)
+            for r, head in enumerate(self.heads):
+                new, old = (
+                    (target[rows, r], weight[rows, r]),
+                    (
+                        columns["target"][:, r],
+                        columns["weight"][:, r],
+                    ),
+                )
+                more = decay * (new[1] - old[1])
+                weighted = decay * (new[1] * new[0] - old[1] * old[0])
+                head.add(features, item, at=columns["at"][:, r], weighted=weighted, weight=more)
+                square = decay @ (new[1] * new[0] ** 2 - old[1] * old[0] ** 2)
+                head.note(square=float(square), rows=float(more.sum()))
+        self.rows.put("target", where, target)
+        self.rows.put("weight", where, weight)
+        self.rows.drop(where[(weight >= 1).all(axis=1)])
+
+    def rotate(self, basis: Array, kept: float) -> None:
+        """Turn contexts into the new coordinates c' = Q·c.
+
+        Parameters
+        ----------
+        basis : ndarray, (D, D)
+            Q, orthogonal.
+        kept : float
+            ρ in (0, 1]: share of the old context that Q explains; data are discounted by it.
+        """
+        turn = self.blocks.turned(basis)
+        if not np.allclose(basis @ basis.T, np.eye(len(basis)), rtol=0.0, atol=1e-6):
+            raise BadInputError("expected an orthogonal basis, got one whose Q·Qᵀ is not 1")
+        if not 0 < kept <= 1:
+            raise BadInputError(f"expected kept in (0, 1], got {kept}")
+        for head in self.heads:
+            head.turn(turn)
+        self.rows.turn("context", basis)
+        self._discount(kept)
+
+    def state(self) -> State:
+        """Return every head, the discount's clock and open rows."""
+        heads = {
+            f"{r}.{name}": array
+            for r, head in enumerate(self.heads)
+            for name, array in head.state().items()
+        }
+        return heads | {"log_discount": np.array(self.log_discount)} | self.rows.state()
+
+    def load(self, state: State) -> None:
+        """Restore what :meth:`state` returned."""
+        check_state(state, {"log_discount": ()})
+        for r, head in enumerate(self.heads):
+            start = f"{r}."
+            head.load({n.removeprefix(start): a for n, a in state.items() if n.startswith(start)})
+        self.rows.load(state)
+        self.log_discount = float(state["log_discount"])
+
+    def weights(self) -> Array:
+        """Weights of the learned components, (R',)."""
+        return np.asarray(self.scheme.weights[self.learned])
+
+    def send_value(self) -> float:
+        """Weighted worth of sending as such: costs that are known, not learned."""
+        return sum(c.weight for c in self.scheme.components if c.measure == "send")
+
+    def _head(self, measure: str) -> GlmHead:
+        link: Any = self.params.responses if measure == "any" else "identity"
+        return GlmHead(self.blocks, self.n_items, link, self.params)
+
+    def _means(self) -> list[Drawn]:
+        beliefs = [head.posterior() for head in self.heads]
+        return [drawn(self.blocks, b.mean[None], b.item_mean[None]) for b in beliefs]
+
+    def _draws(self, key: int, n_draws: int, scale: float) -> list[Drawn]:
+        """M draws of every head: once a state and key, whatever the weights."""
+        beliefs: list[Any] = [head.posterior() for head in self.heads]
+        asked, held = (key, n_draws, scale), self._drawn
+        is_kept = held is not None and held[0] == asked
+        if held is None or not (is_kept and all(map(is_, held[1], beliefs))):
+            rng = generator(key, stream=Stream.POSTERIOR)
+            made = []
+            for belief in beliefs:
+                normal = rng.standard_normal((n_draws, self.blocks.n_features))
+                item_normal = rng.standard_normal((n_draws, self.n_items))
+                made.append(drawn(self.blocks, *belief.draws(normal, item_normal, scale=scale)))
+            self._drawn = held = asked, beliefs, made
+        return held[2]
+
+    def _chunks(self, request: Request, one: Drawn) -> list[slice]:
+        m = one.base.shape[1]
+        wide = request.n_actions + request.n_slots * (1 + self.blocks.lengths[1])
+        return row_chunks(request.n_rows, 8 * m * wide)
+
+    def _worths(
+        self, request: Request, heads: list[Drawn], *, ranks_only: bool = False
+    ) -> Iterator[tuple[slice, Single]]:
+        """Weighted worth of every send, (n, M, S·K), in chunks of rows, known costs left out.
+
+        With ``ranks_only`` and one component, only the order matters, and a link changes none.
+        """
+        weights = self.weights()
+        used = np.flatnonzero(weights)
+        ranks_only &= len(used) == 1
+        for rows in self._chunks(request, heads[0]) if heads else ():
+            n, m = len(request.context[rows]), heads[0].base.shape[1]
+            worth = np.zeros((n, m, request.n_slots * request.n_items), np.float32)
+            for r in used:
+                head = None if ranks_only else self.heads[r]
+                added = _linked(head, heads[r], request, rows)[1]
+                added *= np.float32(weights[r])
+                worth = added if len(used) == 1 else worth + added
+            yield rows, worth
+
+    def _features(self, columns: Mapping[str, Array]) -> tuple[Array, Whole]:
+        """φ (n, P) and whose intercept (n,) of rows."""
+        is_send = columns["is_send"][:, 0] != 0
+        features = self.blocks.features(
+            columns["context"], columns["item"], columns["slot"], is_send=is_send
+        )
+        item = columns["id"][:, 0].astype(np.int64)
+        return features, item if self.n_items else np.full(len(item), -1)
+
+    def _seen(self, feedback: Feedback) -> tuple[Array, Array]:
+        """Values and precisions of the learned components, checked, (N, R') each."""
+        check_scheme(feedback.scheme, self.scheme)
+        target = feedback.components[:, self.learned]
+        weight = feedback.maturity[:, self.learned]
+        if not (np.abs(target) <= _LARGEST_VALUE).all():
+            raise BadInputError(
+                f"expected finite components of at most {_LARGEST_VALUE:g} in size in feedback, "
+                f"got {np.abs(target).max()}"
+            )
+        if not ((weight >= 0) & (weight <= 1)).all():
+            raise BadInputError(f"expected maturity in [0, 1], got {weight.min()}, {weight.max()}")
+        for r, head in enumerate(self.heads):
+            told = target[:, r]
+            if head.link == "logistic" and not ((told >= 0) & (told <= 1)).all():
+                name = self.scheme.components[self.learned[r]].name
+                raise BadInputError(
+                    f"expected a response {name!r} between 0 and 1, got {told.min()} to "
+                    f"{told.max()}: give a component that is counted the measure 'count'"
+                )
+        return target, weight
+
+    def _check_items(self, items: Whole) -> None:
+        if self.n_items and items.size and items.max() >= self.n_items:
+            raise BadInputError(
+                f"expected item ids below {self.n_items}, got {items.max()}: was the policy made "
+                "for a smaller catalogue?"
+            )
+
+    def _discount(self, kept: float) -> None:
+        if kept < 1:
+            for head in self.heads:
+                head.discount(kept)
+            self.log_discount += float(np.log(kept))
+
+
+def _linked(
+    head: GlmHead | None, one: Drawn, request: Request, rows: slice
+) -> tuple[Single, Single]:
+    """Base (n, M) and what each send adds, (n, M, S·K), on the scale of the outcome."""
+    context = request.context[rows]
+    added = uplift_of(
+        one, context, request.items[rows], request.item_features[rows], request.slot_features[rows]
+    )
+    base = base_of(one, context)
+    if head is None or head.link == "identity":
+        return base, added
+    added += base[:, :, None]
+    quiet = _chance(base.copy())
+    added = _chance(added)
+    added -= quiet[:, :, None]
+    return quiet, added
+
+
+def _chance(z: Single) -> Single:
+    """Chance of a linear predictor, in place."""
+    z *= np.float32(0.5)
+    np.tanh(z, out=z)
+    z *= np.float32(0.5)
+    z += np.float32(0.5)
+    return z
+
+
+def _by_item(worth: Single, n_slots: int) -> Array:
+    """(n, M, S·K) with slots before items as (n, M, K·S) of actions."""
+    n, m, pairs = worth.shape
+    k = pairs // max(n_slots, 1)
+    turned = worth.reshape(n, m, n_slots, k).transpose(0, 1, 3, 2)
+    return np.asarray(turned.reshape(n, m, pairs), np.float64)
+
+
+def _slices(n_rows: int) -> list[slice]:
+    return [slice(start, start + _CHUNK_ROWS) for start in range(0, n_rows, _CHUNK_ROWS)]
