@@ -314,11 +314,21 @@ def bench() -> Bench:
     return Bench()
 
 
+@pytest.fixture(scope="session")
+def case_of() -> Callable[[Entry], Case]:
+    """Make the case of one entry."""
+    return _case
+
+
 @pytest.fixture(params=policies(), ids=lambda entry: entry.policy_id)
 def case(request: pytest.FixtureRequest) -> Case:
     """Every registered policy in turn: nothing is skipped."""
+    return _case(request.param)
+
+
+def _case(entry: Entry) -> Case:
     return Case(
-        entry=request.param,
+        entry=entry,
         shape=PolicyShape(
             n_context=3, n_item_features=4, n_slot_features=3, n_users=7, n_items=5, n_slots=4
         ),
