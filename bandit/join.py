@@ -67,6 +67,9 @@ class Joiner:
         Learn at once and revise, or once when final.
     grace_ms : int
         How long after its window a row still waits for outcomes that are on their way.
+    list_width : int
+        Most items of a short list, for policies that weigh what else was on offer
+        (``Feedback.short_list``); 0 leaves that out, as most policies do not ask.
     links : Links, optional
         Which ids are one user; set it anew when more is known. Behaviour on a device counts for
         the decisions that were made for its user when the link was known, and for no others:
@@ -77,6 +80,7 @@ class Joiner:
     horizon_ms: int = DAY_MS
     emission: Emission = Emission.DELAY_AWARE
     grace_ms: int = 0
+    list_width: int = 0
     counts: JoinCounts = field(default_factory=JoinCounts)
     links: Links | None = None
     delays: DelayModel = field(init=False)
@@ -105,12 +109,14 @@ class Joiner:
         BadInputError
             If a slot grid is longer than ``horizon_ms`` and behaviour is counted.
         """
-        self._take(told_rows(decisions), decisions.mode, decisions.request.grid.horizon_ms)
+        told = told_rows(decisions, list_width=self.list_width)
+        self._take(told, decisions.mode, decisions.request.grid.horizon_ms)
 
     def add_logged(self, log: pa.Table) -> None:
         """Open decisions as the log tells them; the same rows as :meth:`add` opens."""
         if log.num_rows:
-            self._take(logged_rows(log), np.asarray(log["mode"]), logged_grid_ends_ms(log))
+            told = logged_rows(log, list_width=self.list_width)
+            self._take(told, np.asarray(log["mode"]), logged_grid_ends_ms(log))
 
     def receive(self, outcomes: Outcomes) -> None:
         """Take outcomes in any order, any number of times.
@@ -194,6 +200,8 @@ class Joiner:
         """Restore what :meth:`state` returned; links are to be set again."""
         wide = (-1, len(self.scheme))
         expect_shape("rows.seen", state["rows.seen"], wide, "was it saved under another scheme?")
+        listed = (-1, self.list_width if len(state["rows.seen"]) else -1)
+        expect_shape("rows.short_list", state["rows.short_list"], listed, "give it that list_width")
         self._open.load(_part(state, "rows."))
         self._closed.table.load(_part(state, "closed."))
         self._heard.load(_part(state, "heard."))

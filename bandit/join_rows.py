@@ -21,6 +21,7 @@ from bandit.decide import Decisions
 from bandit.errors import BadInputError
 from bandit.growing_table import GrowingTable
 from bandit.outcomes import Feedback, RewardScheme
+from bandit.short_lists import logged_lists, told_lists
 
 __all__ = [
     "ClosedDecisions",
@@ -39,7 +40,7 @@ _NEVER_MS = np.iinfo(np.int64).max
 _AT_ONCE_MS = np.iinfo(np.int64).min
 _OF_FEEDBACK = (
     *("decision_id", "user", "at_ms", "is_send", "item", "slot", "propensity", "p_send"),
-    *("context", "item_features", "slot_features"),
+    *("context", "item_features", "slot_features", "short_list", "p_items"),
 )
 
 
@@ -142,7 +143,7 @@ class ClosedDecisions:
         self.table.tidy()
 
 
-def told_rows(decisions: Decisions) -> Columns:
+def told_rows(decisions: Decisions, *, list_width: int = 0) -> Columns:
     """What the join keeps of fresh decisions, as the log keeps it: a replay learns the same."""
     return {
         "decision_id": decisions.decision_id,
@@ -157,10 +158,10 @@ def told_rows(decisions: Decisions) -> Columns:
         "context": decisions.request.context.astype(np.float64),  # (N, D)
         "item_features": decisions.item_features,  # (N, Di)
         "slot_features": decisions.slot_features,  # (N, Ds)
-    }
+    } | dict(told_lists(decisions, width=list_width))
 
 
-def logged_rows(log: pa.Table) -> Columns:
+def logged_rows(log: pa.Table, *, list_width: int = 0) -> Columns:
     """What the join keeps of decisions as the log tells them; equal to :func:`told_rows`.
 
     Raises
@@ -181,7 +182,7 @@ def logged_rows(log: pa.Table) -> Columns:
         "context": _matrix(log, "context"),
         "item_features": _matrix(log, "item_features"),
         "slot_features": _matrix(log, "slot_features"),
-    }
+    } | dict(logged_lists(log, width=list_width))
 
 
 def logged_grid_ends_ms(log: pa.Table) -> Whole:
@@ -222,7 +223,8 @@ def _no_rows(n_components: int) -> dict[str, NDArray[Any]]:
     whole, real, wide = np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 0))
     told: dict[str, NDArray[Any]] = dict.fromkeys(_OF_FEEDBACK, whole) | {"start_ms": whole}
     told |= dict.fromkeys(("propensity", "p_send"), real) | {"is_send": np.zeros(0, np.bool_)}
-    told |= dict.fromkeys(("context", "item_features", "slot_features"), wide)
+    told |= dict.fromkeys(("context", "item_features", "slot_features", "p_items"), wide)
+    told |= {"short_list": np.zeros((0, 0), np.int64)}
     return told | _unheard(told, n_components, waits=False)
 
 

@@ -7,7 +7,7 @@ behaviour carries a user and a time and is joined by time, never by id. DESIGN Â
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Literal
 
@@ -426,6 +426,9 @@ class Feedback:
     components: NDArray[np.float64]  # (N, R)
     maturity: NDArray[np.float64]  # (N, R) in [0, 1]
     scheme: RewardScheme
+    # What else was on offer, E = 0 unless the join was asked for it: âˆ’1 where nothing was.
+    short_list: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    p_items: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))  # (N, E)
 
     def __post_init__(self) -> None:
         n = len(self.decision_id)
@@ -435,6 +438,11 @@ class Feedback:
             expect_shape(name, getattr(self, name), (n, -1), "one row a decision")
         for name in ("components", "maturity"):
             expect_shape(name, getattr(self, name), (n, len(self.scheme)), "a column a component")
+        for name in ("short_list", "p_items"):
+            if not getattr(self, name).size:
+                object.__setattr__(self, name, np.zeros((n, 0), getattr(self, name).dtype))
+        expect_shape("short_list", self.short_list, (n, -1), "one row a decision")
+        expect_shape("p_items", self.p_items, self.short_list.shape, "one a listed item")
 
     @property
     def n_rows(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policies.baselines.click_greedy import ClickGreedy
 from policies.baselines.lp_planner import LpPlanner
+from policies.baselines.recovering_softmax import RecoveringParams, RecoveringSoftmax
 from policies.baselines.user_beta import BetaParams, UserBeta
 from policies.entry import Entry, explored
 from policies.models.linear import LinearModel
@@ -40,5 +41,12 @@ ENTRIES = (
         options={"params": BetaParams(), "is_pooled": True},
         reference="the same, shrunk to the population by empirical Bayes",
         cost="N·A·M",
+    ),
+    Entry(
+        policy_id="recovering_softmax",
+        factory=RecoveringSoftmax,
+        options={"params": RecoveringParams()},
+        reference="Yancey and Settles (2020), Duolingo",
+        cost="N·K + N·S",
     ),
 )

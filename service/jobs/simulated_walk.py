@@ -24,6 +24,7 @@ from bandit.log import LogWriter
 from bandit.loop import Loop
 from bandit.outcome_log import OutcomeWriter
 from bandit.outcomes import UPLIFT
+from bandit.protocols import Policy
 from policies.baselines.count_policy import CountPolicy
 from policies.shape import PolicyShape
 from service.jobs.entrants import Entrant, policy_of
@@ -155,7 +156,7 @@ def walk_cell(
         world=watched,
         policy=policy,
         candidates=slates,
-        join=Joiner(SCHEME),
+        join=Joiner(SCHEME, list_width=_list_width(policy, world)),
         floor=floor_of(cell.hours),
         key=key_of("simulate", cell.entrant.name, cell.seed),
         guard=WorldGuard(world),
@@ -204,6 +205,11 @@ def _shape(world: World, slates: Slates) -> PolicyShape:
         n_items=world.ground.catalogue.n_items,
         n_slots=seen.grid.n_slots,
     )
+
+
+def _list_width(policy: Policy, world: World) -> int:
+    """How many items of a short list the policy asks to be told of, 0 for most."""
+    return world.slates().shape[1] if getattr(policy, "reads_lists", False) else 0
 
 
 def _popularity(ground: Ground) -> NDArray[np.float64]:

@@ -182,7 +182,12 @@ def _loop(world: StateWorld, policy: Policy, *, seed: int = 1) -> Loop:
         world=world,
         policy=policy,
         candidates=world.candidates,
-        join=Joiner(HITS, horizon_ms=horizon_ms, emission=Emission.WHEN_FINAL),
+        join=Joiner(
+            HITS,
+            horizon_ms=horizon_ms,
+            emission=Emission.WHEN_FINAL,
+            list_width=world.uplift.shape[1],
+        ),
         floor=Floor(),
         key=seed,
     )
@@ -269,12 +274,13 @@ def feedback_of(
     components = rng.normal(size=(n, len(HITS)))
     components[:, 1] = is_send
     components[:, 2] = components[:, 2] > 1.0  # a click comes or not
+    user, item = (rng.integers(0, limit, n) for limit in (shape.n_users, shape.n_items))
     return Feedback(
         decision_id=first_id + np.arange(n, dtype=np.int64),
-        user=rng.integers(0, shape.n_users, n),
+        user=user,
         at_ms=np.full(n, 1_700_000_000_000),
         is_send=is_send,
-        item=np.where(is_send, rng.integers(0, shape.n_items, n), -1),
+        item=np.where(is_send, item, -1),
         slot=np.where(is_send, rng.integers(0, shape.n_slots, n), -1),
         propensity=np.full(n, 0.1),
         p_send=np.full(n, 0.8),
@@ -284,6 +290,8 @@ def feedback_of(
         components=components,
         maturity=np.full((n, len(HITS)), share),
         scheme=HITS,
+        short_list=np.stack([item, (item + 1) % shape.n_items], axis=1),
+        p_items=np.tile([0.2, 0.6], (n, 1)),
     )
 
 

@@ -258,7 +258,12 @@ def test_learning_early_through_the_join_ends_where_learning_late_does(
     for policy, emission in ((early, Emission.DELAY_AWARE), (late, Emission.WHEN_FINAL)):
         world = bench.tiny(n_days=10, p_click=0.3)
         loop = bench.loop(world, build("random", world.shape, scheme=bench.scheme), seed=1)
-        loop.join = Joiner(bench.scheme, horizon_ms=3 * DAY_MS, emission=emission)
+        loop.join = Joiner(
+            bench.scheme,
+            horizon_ms=3 * DAY_MS,
+            emission=emission,
+            list_width=world.uplift.shape[1],
+        )
         steps = [(step.fresh, step.revised) for step in loop.run()]
         steps.append(loop.join.advance(world.now_ms + 9 * DAY_MS))
         for fresh, revised in steps:

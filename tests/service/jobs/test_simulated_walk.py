@@ -11,6 +11,7 @@ from bandit.errors import BadInputError
 from bandit.log import read_log
 from bandit.outcome_log import read_outcomes
 from bandit.outcomes import Kind
+from policies.entries import push
 from service.jobs.entrants import SILENCE, STATICS, Entrant
 from service.jobs.simulated_walk import SCHEME, Cell, config_of, floor_of, walk_cell
 from service.jobs.simulation_tables import rewards_by_day
@@ -37,6 +38,14 @@ def test_a_cell_walks_to_the_end_and_logs_what_it_decided(tmp_path: Path) -> Non
     assert sessions >= sum(result["by_day"]["sessions"]) > 0
     assert {len(values) for values in result["by_day"].values()} == {3}
     assert sum(result["sent_at"]) == sum(result["by_day"]["sends"])
+
+
+@pytest.mark.parametrize("policy_id", [listed.policy_id for listed in push.ENTRIES])
+def test_every_published_policy_walks_a_world(policy_id: str, tmp_path: Path) -> None:
+    """Told what it asks for: short lists, behaviour, or feedback alone."""
+    entrant = Entrant(name=policy_id, policy_id=policy_id)
+    result = walk_cell(cell(preset="education", entrant=entrant, users=40), tmp_path)
+    assert sum(result["by_day"]["decisions"]) > 0
 
 
 def test_the_same_cell_is_the_same_numbers(tmp_path: Path) -> None:
