@@ -84,11 +84,12 @@ class BehaviourCounts:
         item: NDArray[np.int64],
         slot_user: NDArray[np.int64],
         slot: NDArray[np.int64],
+        weekday: int = 0,
     ) -> None:
         """Take one period (a day): which (user, item) and (user, slot) pairs occurred.
 
         A pair counts once a period, however often it is named; a user of either kind of pair
-        was active.
+        was active. The day of the week it fell on, Monday 0, is for counts that tell days apart.
         """
         buyer, bought = self._pairs("item", item_user, item, self.n_items)
         visitor, visited = self._pairs("slot", slot_user, slot, self.n_slots)

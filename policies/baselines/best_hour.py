@@ -50,13 +50,14 @@ class BestHourRanker(CountPolicy):
         """Item rates in the chosen slot, zero in the others, (N, K, S)."""
         user, items = self.codes(request)
         by_item = np.take_along_axis(self.counts.item_rates(user), items, axis=1)
-        chosen = self._best_slot(user, request)  # (N,)
+        chosen = self.best_slot(user, request)  # (N,)
         activity = np.take_along_axis(self.counts.slot_rates(user), chosen[:, None], axis=1)
         rates = np.zeros((request.n_rows, request.n_items, request.n_slots))
         rates[np.arange(request.n_rows), :, chosen] = by_item * activity
         return rates
 
-    def _best_slot(self, user: NDArray[np.int64], request: Request) -> NDArray[np.int64]:
+    def best_slot(self, user: NDArray[np.int64], request: Request) -> NDArray[np.int64]:
+        """Slot of most activity among those with an open pair, (N,)."""
         shape = (request.n_rows, request.n_items, request.n_slots)
         open_slots = request.mask[:, 1:].reshape(shape).any(axis=1)
         known = self.counts.active[user] >= self.least_active

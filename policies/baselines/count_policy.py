@@ -61,9 +61,11 @@ class CountPolicy:
     ) -> None:
         self.scheme = scheme
         self.always_sends = always_sends
-        self.counts = BehaviourCounts(
-            shape.n_users, shape.n_items, shape.n_slots, params or CountParams()
-        )
+        self.counts = self.counts_of(shape, params or CountParams())
+
+    def counts_of(self, shape: PolicyShape, params: CountParams) -> BehaviourCounts:
+        """Return the counts to learn from."""
+        return BehaviourCounts(shape.n_users, shape.n_items, shape.n_slots, params)
 
     def pmf(self, request: Request, key: int) -> Array:
         """All mass on the best pair, or on hold where it is worth no more than it costs."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from policies.baselines.behaviour_counts import CountParams
 from policies.baselines.click_greedy import ClickGreedy
+from policies.baselines.hour_factors import HourFactors
 from policies.baselines.lp_planner import LpPlanner
 from policies.baselines.recovering_softmax import RecoveringParams, RecoveringSoftmax
 from policies.baselines.user_beta import BetaParams, UserBeta
@@ -48,5 +50,17 @@ ENTRIES = (
         options={"params": RecoveringParams()},
         reference="Yancey and Settles (2020), Duolingo",
         cost="N·K + N·S",
+    ),
+    Entry(
+        policy_id="hour_factors",
+        factory=HourFactors,
+        options={
+            "params": CountParams(),
+            "always_sends": False,
+            "least_active": 4.0,
+            "n_factors": 8,
+        },
+        reference="Salesforce Einstein send-time optimisation; Tipping and Bishop (1999)",
+        cost="N·A, and U·(7·S)² a day",
     ),
 )

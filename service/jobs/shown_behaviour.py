@@ -13,6 +13,7 @@ import numpy as np
 from bandit.events import ACTIONS
 from bandit.slots import DAY_MS, HOUR_MS
 from policies.baselines.count_policy import CountPolicy
+from policies.baselines.week_counts import weekday_of
 from simulator.world import World
 
 __all__ = ["ShownBehaviour"]
@@ -47,7 +48,13 @@ class ShownBehaviour:
         seen = np.flatnonzero(is_new & np.isin(events.action, _VISITS) & (events.item >= 0))
         user = events.user[seen]
         slot = (events.at_ms[seen] % DAY_MS) // self._slot_ms % counts.n_slots
-        counts.observe(item_user=user, item=events.item[seen], slot_user=user, slot=slot)
+        counts.observe(
+            item_user=user,
+            item=events.item[seen],
+            slot_user=user,
+            slot=slot,
+            weekday=int(weekday_of(np.array(self._shown_ms))),
+        )
         self._shown_ms = now_ms
 
     @property
