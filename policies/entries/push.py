@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from bandit.outcomes import RewardScheme
 from policies.baselines.behaviour_counts import CountParams
 from policies.baselines.click_greedy import ClickGreedy
 from policies.baselines.hour_factors import HourFactors
 from policies.baselines.lp_planner import LpPlanner
 from policies.baselines.recovering_softmax import RecoveringParams, RecoveringSoftmax
 from policies.baselines.user_beta import BetaParams, UserBeta
+from policies.baselines.weekly_budget import BudgetParams, WeeklyBudget
 from policies.entry import Entry, explored
+from policies.explored import Explored
+from policies.explorers.thompson import Thompson
 from policies.models.linear import LinearModel
 from policies.models.linear_head import HeadParams
+from policies.roles import Explorer
+from policies.shape import PolicyShape
 
 __all__ = ["ENTRIES"]
+
+
+def _weekly_budget(
+    shape: PolicyShape,
+    scheme: RewardScheme,
+    *,
+    budget: BudgetParams,
+    volume: HeadParams,
+    model: HeadParams,
+    explorer: Explorer,
+) -> WeeklyBudget:
+    """Volumes around an explorer over the shared linear model."""
+    inner = Explored(LinearModel(shape, scheme, model), explorer)
+    return WeeklyBudget(shape, scheme, inner=inner, params=budget, volume=volume)
+
 
 ENTRIES = (
     Entry(
@@ -62,5 +83,17 @@ ENTRIES = (
         },
         reference="Salesforce Einstein send-time optimisation; Tipping and Bishop (1999)",
         cost="N·A, and U·(7·S)² a day",
+    ),
+    Entry(
+        policy_id="weekly_budget",
+        factory=_weekly_budget,
+        options={
+            "budget": BudgetParams(),
+            "volume": HeadParams(),
+            "model": HeadParams(),
+            "explorer": Thompson(),
+        },
+        reference="Zhao et al. (2018), Pinterest",
+        cost="that of its inner policy + N·D·k",
     ),
 )
