@@ -18,7 +18,10 @@ from policies.entries import baselines, hybrid, linear, linear_explorers, push
 from policies.entry import Entry
 from policies.shape import PolicyShape
 
-__all__ = ["Entry", "PolicyShape", "build", "defaults", "entry", "policies"]
+__all__ = ["DEFAULT", "Entry", "PolicyShape", "build", "defaults", "entry", "policies"]
+
+DEFAULT = "hybrid_ts"
+"""The policy for whoever asks for none, with its own defaults: chosen by the gauntlets."""
 
 _ENTRIES: tuple[Entry, ...] = (
     *baselines.ENTRIES,

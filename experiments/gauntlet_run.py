@@ -1,0 +1,97 @@
+"""One policy through one gauntlet: decide, see clicks, learn, and be scored in true rates.
+
+A task and a policy enter; the mean true rate of what the floored pmf chooses leaves, in the second
+half, beside the rates of a random choice and of the best. Decisions are drawn by
+:mod:`bandit.decide`, as everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bandit.actions import item_position, slot_position
+from bandit.decide import Decisions, Stamp, decide
+from bandit.draws import key_of
+from bandit.floor import Floor
+from bandit.outcomes import Feedback
+from bandit.protocols import Policy
+from experiments.gauntlet_tasks import CLICKS, Batch, Task
+
+__all__ = ["Score", "run"]
+
+_FLOOR = Floor(hold=0.0, send=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Mean true rates of the second half."""
+
+    policy: float
+    random: float
+    best: float
+
+    @property
+    def share(self) -> float:
+        """Share of the way from random to best."""
+        return (self.policy - self.random) / (self.best - self.random)
+
+
+def run(task: Task, policy: Policy, *, seed: int) -> Score:
+    """Put a policy through a task; it learns after every batch.
+
+    Parameters
+    ----------
+    task : Task
+        Decisions and their true rates.
+    policy : Policy
+        With nothing learned.
+    seed : int
+        Of the policy's draws and of the actions drawn from its pmf.
+    """
+    totals, n_done, n_scored = np.zeros(3), 0, 0
+    for batch in task.batches():
+        decisions = _decided(batch, policy, first=n_done, seed=seed)
+        n = decisions.n_rows
+        if 2 * n_done >= task.n_decisions:
+            sends = batch.rates[:, 1:]
+            chosen = float((decisions.pmf * batch.rates).sum())
+            totals += chosen, float(sends.mean(axis=1).sum()), float(sends.max(axis=1).sum())
+            n_scored += n
+        n_done += n
+        policy.update(_feedback(batch, decisions))
+    means = totals / n_scored
+    return Score(policy=float(means[0]), random=float(means[1]), best=float(means[2]))
+
+
+def _decided(batch: Batch, policy: Policy, *, first: int, seed: int) -> Decisions:
+    stamp = Stamp(policy=policy.policy_id, scheme=CLICKS.name, state_seq=first, floor=_FLOOR)
+    pmf = policy.pmf(batch.request, key_of(policy.policy_id, seed, first))
+    ids = first + np.arange(batch.request.n_rows, dtype=np.int64)
+    return decide(pmf, batch.request, key=seed, stamp=stamp, decision_id=ids)
+
+
+def _feedback(batch: Batch, decisions: Decisions) -> Feedback:
+    """Clicks of a batch, final at once."""
+    request, action, n = batch.request, decisions.planned, decisions.n_rows
+    row = np.arange(n)
+    item = item_position(action, n_slots=request.n_slots)
+    slot = slot_position(action, n_slots=request.n_slots)
+    clicked = batch.uniform < batch.rates[row, action]
+    return Feedback(
+        decision_id=decisions.decision_id,
+        user=request.user,
+        at_ms=request.at_ms,
+        is_send=np.ones(n, np.bool_),
+        item=request.items[row, item],
+        slot=slot,
+        propensity=decisions.propensity,
+        p_send=decisions.p_send,
+        context=request.context,
+        item_features=request.item_features[row, item],
+        slot_features=request.slot_features[row, slot],
+        components=clicked[:, None].astype(np.float64),
+        maturity=np.ones((n, 1)),
+        scheme=CLICKS,
+    )
