@@ -14,7 +14,7 @@ from typing import Any
 from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy
-from policies.entries import baselines, hybrid, linear, linear_explorers, push
+from policies.entries import baselines, hybrid, linear, linear_explorers, push, vw
 from policies.entry import Entry
 from policies.shape import PolicyShape
 
@@ -29,6 +29,7 @@ _ENTRIES: tuple[Entry, ...] = (
     *linear_explorers.ENTRIES,
     *hybrid.ENTRIES,
     *push.ENTRIES,
+    *vw.ENTRIES,
 )
 
 
@@ -82,7 +83,7 @@ def build(
     Raises
     ------
     BadInputError
-        For an unknown id, option or field, or a value of another type.
+        For an unknown id, option or field, a value of another type, or an extra that is missing.
 
     Examples
     --------
@@ -100,7 +101,15 @@ def build(
                 f"expected options of {policy_id!r} out of {sorted(merged)}, got {name!r}"
             )
         merged[name] = _merged(f"{policy_id}.{name}", merged[name], value)
-    policy = chosen.factory(shape, scheme, **merged)
+    try:
+        policy = chosen.factory(shape, scheme, **merged)
+    except ModuleNotFoundError as error:
+        if not chosen.needs:
+            raise
+        raise BadInputError(
+            f"expected the extra {chosen.needs!r} for policy {policy_id!r}, found no module "
+            f"{error.name!r}: pip install 'opportune[{chosen.needs}]'"
+        ) from error
     policy.policy_id = policy_id
     return policy
 

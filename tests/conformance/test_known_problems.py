@@ -105,7 +105,16 @@ def test_thompson_sampling_works_at_click_rates_of_some_percent(seed: int) -> No
 
 @pytest.mark.parametrize(
     ("policy_id", "is_additive"),
-    [("lints", True), ("lints", False), ("linucb", False), ("igw", False)],
+    [
+        ("lints", True),
+        ("lints", False),
+        ("linucb", False),
+        ("igw", False),
+        ("vw_egreedy", True),
+        ("vw_egreedy", False),
+        ("vw_regcb", False),
+        ("vw_squarecb", False),
+    ],
 )
 def test_the_tutorial_world_is_learned(policy_id: str, *, is_additive: bool) -> None:
     """T19: two people, two times of day, three topics; at least .70 by 2,000 rounds.

@@ -1,0 +1,1 @@
+"""Vowpal Wabbit behind the contract of a policy (extra ``vw``)."""

@@ -1,0 +1,95 @@
+"""Examples that are made once and filled again: dense features without a word of text.
+
+Vectors enter; examples that a workspace learns or predicts leave. Text has to be written, split
+and hashed for every action of every decision; here only numbers are put where they belong. Each
+refilled example is set up again (``setup_example``): one that is not is silently wrong, because
+its features lie where those of other models do. A test holds all of it to what the text gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pylibvw
+from vowpalwabbit import Example, Workspace
+
+__all__ = ["Examples"]
+
+_PUT, _ERASE = pylibvw.example.push_feature_list, pylibvw.example.erase_namespace
+_SET_UP, _UNSET = pylibvw.vw.setup_example, pylibvw.vw.unsetup_example
+_LEARN, _PREDICT = pylibvw.vw.learn_multi, pylibvw.vw.predict_multi
+_C, _I, _S = ord("c"), ord("i"), ord("s")
+_SEND = "|i 0:1 |s 0:1"
+
+Vector = Sequence[float]
+
+
+class Examples:
+    """Reused examples of one workspace.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of ``--cb_explore_adf`` or ``--cb_adf``.
+    lengths : three ints
+        D, Di and Ds.
+    """
+
+    def __init__(self, workspace: Workspace, lengths: tuple[int, int, int]) -> None:
+        self.workspace = workspace
+        self._label_type = workspace.get_label_type()
+        # As its parser has them: random targets are drawn by the whole index, not by its place.
+        mask = workspace.num_weights() - 1
+        self._indices = {
+            namespace: [(workspace.hash_space(chr(namespace)) + i) & mask for i in range(n)]
+            for namespace, n in zip((_C, _I, _S), lengths, strict=True)
+        }
+        self._shared, self._hold = self._made("shared |c 0:1"), self._made("|h 0:1")
+        self._sends: list[Example] = []
+
+    def learn(self, context: Vector, send: tuple[Vector, Vector] | None, label: str) -> None:
+        """Learn one decision from the action that was taken.
+
+        Parameters
+        ----------
+        context : sequence of D floats
+            The shared features.
+        send : two sequences, of Di and Ds floats, or ``None``
+            Features of item and slot; ``None`` for hold.
+        label : str
+            ``"0:cost:propensity"``.
+        """
+        self._fill(self._shared, ((_C, context),))
+        # A new one each time: a label that is set again is added to the one before it.
+        taken = self._made(f"{label} |h 0:1" if send is None else f"{label} {_SEND}")
+        if send is not None:
+            self._fill(taken, ((_I, send[0]), (_S, send[1])))
+        _LEARN(self.workspace, [self._shared, taken])
+
+    def probabilities(
+        self,
+        context: Vector,
+        sends: Sequence[tuple[Vector, Vector]],
+        *,
+        may_hold: bool,
+    ) -> list[float]:
+        """Vowpal Wabbit's probabilities of hold, if it is allowed, and of the sends, in order."""
+        while len(self._sends) < len(sends):
+            self._sends.append(self._made(_SEND))
+        self._fill(self._shared, ((_C, context),))
+        for example, (item, slot) in zip(self._sends, sends, strict=False):
+            self._fill(example, ((_I, item), (_S, slot)))
+        actions = [self._hold] * may_hold + self._sends[: len(sends)]
+        _PREDICT(self.workspace, [self._shared, *actions])
+        return list(self._shared.get_action_scores())
+
+    def _fill(self, example: Example, features: tuple[tuple[int, Vector], ...]) -> None:
+        _UNSET(self.workspace, example)
+        for namespace, values in features:
+            _ERASE(example, namespace)
+            pairs = list(zip(self._indices[namespace], values, strict=True))
+            _PUT(example, self.workspace, namespace, 0, pairs)
+        _SET_UP(self.workspace, example)
+
+    def _made(self, text: str) -> Example:
+        return Example(self.workspace, text, self._label_type)
