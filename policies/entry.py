@@ -33,6 +33,8 @@ class Entry:
         Order of one ``pmf`` call; M draws, P = Di·Ds pair features.
     needs : str
         Extra that has to be installed, such as ``"vw"``; empty for none.
+    reads_visits : bool
+        Whether it has to be told when users came, by ``observe_visits``.
     """
 
     policy_id: str
@@ -41,6 +43,7 @@ class Entry:
     reference: str
     cost: str
     needs: str = ""
+    reads_visits: bool = False
 
 
 def explored(model: Callable[..., Any]) -> Callable[..., Policy]:

@@ -8,6 +8,7 @@ from policies.baselines.click_greedy import ClickGreedy
 from policies.baselines.hour_factors import HourFactors
 from policies.baselines.lp_planner import LpPlanner
 from policies.baselines.recovering_softmax import RecoveringParams, RecoveringSoftmax
+from policies.baselines.survival import SurvivalParams, SurvivalThreshold
 from policies.baselines.user_beta import BetaParams, UserBeta
 from policies.baselines.weekly_budget import BudgetParams, WeeklyBudget
 from policies.entry import Entry, explored
@@ -95,5 +96,13 @@ ENTRIES = (
         },
         reference="Zhao et al. (2018), Pinterest",
         cost="that of its inner policy + N·D·k",
+    ),
+    Entry(
+        policy_id="survival",
+        factory=SurvivalThreshold,
+        options={"params": SurvivalParams()},
+        reference="Yuan et al. (2019), LinkedIn",
+        cost="N·A, and a fit over the latest rows a day",
+        reads_visits=True,
     ),
 )

@@ -57,6 +57,12 @@ class Entrant:
         """True for policies that learn from what users do, not from what pushes bring."""
         return not self.is_static and "always_sends" in entry(self.policy_id).options
 
+    @property
+    def reads_events(self) -> bool:
+        """True for policies that have to be shown what users do."""
+        reads_visits = not self.is_static and entry(self.policy_id).reads_visits
+        return self.counts_behaviour or reads_visits
+
     def plain(self) -> dict[str, Any]:
         """As JSON."""
         return {"name": self.name, "policy": self.policy_id, "options": dict(self.options)}

@@ -26,9 +26,11 @@ from bandit.outcome_log import OutcomeWriter
 from bandit.outcomes import UPLIFT
 from bandit.protocols import Policy
 from policies.baselines.count_policy import CountPolicy
+from policies.baselines.survival import SurvivalThreshold
 from policies.shape import PolicyShape
 from service.jobs.entrants import Entrant, policy_of
 from service.jobs.shown_behaviour import ShownBehaviour
+from service.jobs.shown_visits import ShownVisits
 from service.jobs.watched_world import Watched
 from simulator.config import PRESETS, WorldConfig, load
 from simulator.guard import WorldGuard
@@ -135,13 +137,13 @@ def walk_cell(
         cell.seed,
         hours=cell.hours,
         scheme=SCHEME,
-        events=cell.entrant.counts_behaviour,
+        events=cell.entrant.reads_events,
         ground=ground,
     )
     popularity, slates = _popularity(ground), Slates(world=world)
     shape = _shape(world, slates)
     policy = policy_of(cell.entrant, shape, scheme=SCHEME, popularity=popularity)
-    shown = ShownBehaviour(world=world, policy=policy) if isinstance(policy, CountPolicy) else None
+    shown = _shown_to(policy, world)
     worth = Worth(SCHEME)
     watched = Watched(
         world=world,
@@ -204,6 +206,15 @@ def _shape(world: World, slates: Slates) -> PolicyShape:
         n_users=len(world.users),
         n_items=world.ground.catalogue.n_items,
         n_slots=seen.grid.n_slots,
+    )
+
+
+def _shown_to(policy: Policy, world: World) -> ShownBehaviour | ShownVisits | None:
+    """What shows the policy each day what users did, where it learns from that."""
+    if isinstance(policy, CountPolicy):
+        return ShownBehaviour(world=world, policy=policy)
+    return (
+        ShownVisits(world=world, policy=policy) if isinstance(policy, SurvivalThreshold) else None
     )
 
 
