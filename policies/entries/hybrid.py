@@ -17,7 +17,7 @@ ENTRIES = (
     Entry(
         policy_id="hybrid_ts",
         factory=explored(HybridModel),
-        options={"model": GlmParams(), "explorer": Thompson(scale=0.3)},
+        options={"model": GlmParams(), "explorer": Thompson(scale=0.8, deflates=True)},
         reference="Chapelle and Li (2011) over Li et al. (2010), §3.2",
         cost=_COST,
     ),

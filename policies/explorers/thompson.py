@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.actions import Request
+from bandit.actions import Request, take_requests
 from bandit.errors import BadInputError
 from policies.roles import RewardModel
 
@@ -30,10 +30,16 @@ class Thompson:
         M; the pmf's resolution is 1/M.
     scale : float
         Multiplies the posterior's standard deviation; 1 is Thompson sampling.
+    deflates : bool
+        Whether to divide it by √(2 ln A), A the row's unmasked actions up to the next power of
+        two. The best of A equal actions lies that many deviations above the mean, so optimism
+        stays the same however many there are: among two a wrong lead is still doubted, and among
+        hundreds not every draw goes to whatever is known least.
     """
 
     n_draws: int = 32
     scale: float = 1.0
+    deflates: bool = False
 
     def __post_init__(self) -> None:
         if self.n_draws < 1 or not 0 <= self.scale < np.inf:
@@ -46,4 +52,19 @@ class Thompson:
         self, model: RewardModel, request: Request, *, key: int, n_learned: int
     ) -> NDArray[np.float64]:
         """Share of posterior draws under which each action is best, (N, A)."""
-        return model.best_shares(request, key, n_draws=self.n_draws, scale=self.scale)
+        if not self.deflates:
+            return model.best_shares(request, key, n_draws=self.n_draws, scale=self.scale)
+        shares = np.empty(request.mask.shape)
+        levels = _levels(request.mask)
+        for level in np.unique(levels):
+            rows = np.flatnonzero(levels == level)
+            scale = self.scale / np.sqrt(2.0 * np.log(2.0) * level)
+            some = request if len(rows) == len(levels) else take_requests(request, rows)
+            shares[rows] = model.best_shares(some, key, n_draws=self.n_draws, scale=scale)
+        return shares
+
+
+def _levels(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Least b of each row with 2^b at least its unmasked actions, and at least 1: (N,)."""
+    bits = np.ceil(np.log2(mask.sum(axis=1)))
+    return np.asarray(np.maximum(bits, 1.0), np.int64)

@@ -78,14 +78,13 @@ class Posterior:
         """Mean of each intercept, (I,)."""
         return np.asarray(self.at_zero - self.slope @ self.mean)
 
-    def draws(self, normal: Array, item_normal: Array, *, scale: float) -> tuple[Array, Array]:
-        """θ (M, P) and intercepts (M, I) of standard normals (M, P) and (M, I).
+    def away(self, normal: Array, item_normal: Array) -> tuple[Array, Array]:
+        """How far M draws lie from the means: θ (M, P) and intercepts (M, I).
 
-        ``scale`` multiplies all standard deviations.
+        Of standard normals of the same shapes.
         """
-        away = scale * normal @ self.factor.T
-        theta = self.mean + away
-        return theta, self.item_mean - away @ self.slope.T + scale * self.sd * item_normal
+        theta = normal @ self.factor.T
+        return theta, self.sd * item_normal - theta @ self.slope.T
 
     def variances(self) -> tuple[Array, Array]:
         """Marginal variances of θ, (P,), and of the intercepts, (I,)."""

@@ -10,6 +10,7 @@ the logistic posterior.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from operator import is_
 from typing import Any
 
@@ -24,6 +25,7 @@ from bandit.protocols import Estimate, State
 from policies.checks import check_feedback, check_request, check_scheme, check_state
 from policies.models.blocks import Blocks
 from policies.models.glm_head import GlmHead, GlmParams
+from policies.models.glm_math import Posterior
 from policies.models.hybrid_estimate import believed
 from policies.models.hybrid_math import Drawn, base_of, drawn, uplift_of
 from policies.models.linear_math import row_chunks, shares_of
@@ -39,6 +41,16 @@ Whole = NDArray[np.int64]
 _CHUNK_ROWS = 4096
 _SPREAD_DRAWS = 128
 _LARGEST_VALUE = 1e12
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Draws that were made for a state and key, kept while both stay."""
+
+    asked: tuple[int, int]  # key and number of draws
+    of: list[Posterior]
+    away: list[tuple[Array, Array]]  # of each head, from its mean, at scale 1
+    by_scale: dict[float, list[Drawn]] = field(default_factory=dict)
 
 
 class HybridModel:
@@ -70,7 +82,7 @@ class HybridModel:
             {"context": d, "item": di, "slot": ds, "is_send": 1, "id": 1, "log_discount": 1}
             | of_each
         )
-        self._drawn: tuple[tuple[int, int, float], list[Any], list[Drawn]] | None = None
+        self._kept: _Kept | None = None
 
     @property
     def cannot(self) -> Mapping[str, str]:
@@ -251,19 +263,25 @@ class HybridModel:
         return [drawn(self.blocks, b.mean[None], b.item_mean[None]) for b in beliefs]
 
     def _draws(self, key: int, n_draws: int, scale: float) -> list[Drawn]:
-        """M draws of every head: once a state and key, whatever the weights."""
-        beliefs: list[Any] = [head.posterior() for head in self.heads]
-        asked, held = (key, n_draws, scale), self._drawn
-        is_kept = held is not None and held[0] == asked
-        if held is None or not (is_kept and all(map(is_, held[1], beliefs))):
+        """M draws of every head: once a state, key and scale, whatever the weights."""
+        beliefs = [head.posterior() for head in self.heads]
+        kept = self._kept
+        if kept is None or kept.asked != (key, n_draws) or not all(map(is_, kept.of, beliefs)):
             rng = generator(key, stream=Stream.POSTERIOR)
-            made = []
-            for belief in beliefs:
-                normal = rng.standard_normal((n_draws, self.blocks.n_features))
-                item_normal = rng.standard_normal((n_draws, self.n_items))
-                made.append(drawn(self.blocks, *belief.draws(normal, item_normal, scale=scale)))
-            self._drawn = held = asked, beliefs, made
-        return held[2]
+            away = [
+                belief.away(
+                    rng.standard_normal((n_draws, self.blocks.n_features)),
+                    rng.standard_normal((n_draws, self.n_items)),
+                )
+                for belief in beliefs
+            ]
+            self._kept = kept = _Kept((key, n_draws), beliefs, away)
+        if scale not in kept.by_scale:
+            kept.by_scale[scale] = [
+                drawn(self.blocks, b.mean + scale * theta, b.item_mean + scale * own)
+                for b, (theta, own) in zip(beliefs, kept.away, strict=True)
+            ]
+        return kept.by_scale[scale]
 
     def _chunks(self, request: Request, one: Drawn) -> list[slice]:
         m = one.base.shape[1]

@@ -246,3 +246,31 @@ def test_a_request_of_another_encoder_or_with_nan_is_refused(
     bad.slot_features[1, 1, 1] = np.nan
     with pytest.raises(BadInputError, match="expected finite slot_features"):
         policy.pmf(bad, key=1)
+
+
+def test_deflation_divides_by_the_optimism_of_the_best_of_so_many(
+    request_of: RequestOf, feedback_of: FeedbackOf, small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    """20 unmasked actions count as 32, two as two; each row by its own, and masks by nothing."""
+    mask = np.ones((6, 21), np.bool_)
+    mask[:3, 1] = False
+    mask[3:, 3:] = False
+    mask[3:, 0] = False
+    model = LinearModel(small_shape, hits)
+    model.update(feedback_of(small_shape, 50, hits))
+    asked = request_of(small_shape, 6, mask=mask)
+    deflated = Explored(model, Thompson(scale=0.8, deflates=True)).pmf(asked, 5)
+    for rows, n_actions in ((slice(0, 3), 32), (slice(3, 6), 2)):
+        scale = 0.8 / np.sqrt(2 * np.log(n_actions))
+        straight = Explored(model, Thompson(scale=scale)).pmf(asked, 5)
+        np.testing.assert_allclose(deflated[rows], straight[rows], atol=1e-6)
+
+
+def test_a_single_action_needs_no_deflation(
+    request_of: RequestOf, small_shape: PolicyShape, hits: RewardScheme
+) -> None:
+    mask = np.zeros((2, 21), np.bool_)
+    mask[:, 7] = True
+    asked = request_of(small_shape, 2, mask=mask)
+    pmf = Explored(LinearModel(small_shape, hits), Thompson(deflates=True)).pmf(asked, 5)
+    np.testing.assert_array_equal(pmf[:, 7], 1.0)

@@ -61,12 +61,10 @@ def test_draws_have_the_dense_covariance_crosses_included(moments: Moments) -> N
         moments, prior=np.arange(1.0, 6.0), prior_mean=np.full(5, 0.3), item_prior=2.5, noise=0.49
     )
     rng = np.random.default_rng(4)
-    theta, own = found.draws(
-        rng.standard_normal((200_000, 5)), rng.standard_normal((200_000, 4)), scale=0.5
-    )
+    theta, own = found.away(rng.standard_normal((200_000, 5)), rng.standard_normal((200_000, 4)))
     drawn = np.cov(np.concatenate([theta, own], axis=1).T)
-    error = 0.25 * np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
-    assert (np.abs(drawn - 0.25 * covariance) < 0.02 * error + 1e-6).all()
+    error = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+    assert (np.abs(drawn - covariance) < 0.02 * error + 1e-6).all()
 
 
 def test_a_discount_and_a_turn_are_those_of_the_rows(moments: Moments) -> None:
