@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bandit.actions import Request
 from bandit.errors import BadInputError
+from policies.contrasts import best_known, contrast_spreads, surest
 from policies.exploration import best_action, plausible, uniform
 from policies.reward_range import reward_range
 from policies.roles import RewardModel
@@ -39,6 +40,12 @@ class RegCB:
 
     Notes
     -----
+    Bounds are of differences between actions, not of each action's own value: where base and
+    uplift are learned apart and everybody is sent something, what all sends share is hardly
+    known, and bounds of each alone would neither eliminate nor tell what to try. Elimination
+    compares with the best known action; optimism with the surest one, hold where one may hold,
+    because the doubt about a best one that was hardly tried must not speak for the others.
+
     For a linear model the set is an ellipsoid, so the bounds are exact where Vowpal Wabbit
     searches along a gradient. Its Δ is in units of the squared range of costs, [0, 1] unless told
     otherwise: 26 times the noise's variance at a click rate of 4 %, 300 times at .3 %, and with
@@ -59,9 +66,12 @@ class RegCB:
 
     def pmf(self, model: RewardModel, request: Request, *, key: int, n_learned: int) -> Array:
         """Uniform over plausible actions, or all mass on the highest upper bound, (N, A)."""
+        against = surest if self.is_optimistic else best_known
         lower, upper = confidence_bounds(
             model,
             request,
+            against(model, request),
+            key=key,
             n_learned=n_learned,
             mellowness=self.mellowness,
             largest=self.largest,
@@ -74,19 +84,23 @@ class RegCB:
 def confidence_bounds(
     model: RewardModel,
     request: Request,
+    reference: NDArray[np.int64],
     *,
+    key: int,
     n_learned: int,
     mellowness: float,
     largest: float = np.inf,
 ) -> tuple[Array, Array]:
-    """Least and most uplift that a plausible regressor gives every action, (N, A) each.
+    """Least and most that every action adds to the reference action of its row, (N, A) each.
 
-    ``mean ± √(c₀·log(A·(1 + n)))·sd``, A the unmasked actions of the row, cut at the largest
-    difference of two rewards. Hold is worth 0, surely.
+    ``mean ± √(c₀·log(A·(1 + n)))·sd`` of the difference of both uplifts, A the unmasked actions of
+    the row, cut at the largest difference of two rewards; 0 and 0 for the reference itself.
     """
     least, most = reward_range(model.scheme, largest=largest)
     n_actions = request.mask.sum(axis=1, keepdims=True)
     n_sd = np.sqrt(mellowness * np.log(n_actions * (1.0 + n_learned)))
-    mean, width = model.values(request), n_sd * model.spreads(request)
+    values = model.values(request)
+    gap = values - np.take_along_axis(values, reference[:, None], axis=1)
+    width = n_sd * contrast_spreads(model, request, reference, key=key)
     span = most - least
-    return np.clip(mean - width, -span, span), np.clip(mean + width, -span, span)
+    return np.clip(gap - width, -span, span), np.clip(gap + width, -span, span)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bandit.actions import Request
 from bandit.errors import BadInputError
+from policies.contrasts import best_known
 from policies.exploration import inverse_gap, plausible
 from policies.explorers.reg_cb import confidence_bounds
 from policies.roles import RewardModel
@@ -62,7 +63,12 @@ class SquareCB:
         mask = request.mask
         if self.eliminates:
             lower, upper = confidence_bounds(
-                model, request, n_learned=n_learned, mellowness=self.mellowness
+                model,
+                request,
+                best_known(model, request),
+                key=key,
+                n_learned=n_learned,
+                mellowness=self.mellowness,
             )
             mask = plausible(lower, upper, mask)
         gamma = self.gamma_scale * n_learned**self.gamma_exponent if n_learned else 0.0

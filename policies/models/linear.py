@@ -17,6 +17,7 @@ from bandit.actions import Request
 from bandit.draws import Stream, generator
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
+from policies.models.contrast_math import contrast_variances
 from policies.models.linear_head import HeadParams, LinearHead
 from policies.models.linear_math import (
     best_shares,
@@ -136,6 +137,21 @@ class LinearModel:
             pair_variances(request.item_features, request.slot_features, spread)
         )
         return spreads
+
+    def contrast_spreads(self, request: Request, reference: NDArray[np.int64]) -> Array:
+        """Standard deviation of every action's weighted uplift less the reference's, (N, A).
+
+        Parameters
+        ----------
+        request : Request
+            N rows.
+        reference : ndarray of int, (N,)
+            An action of each row.
+        """
+        spread = np.tensordot(self.weights() ** 2, self.head.pair_covariance(), axes=1)
+        return np.sqrt(
+            contrast_variances(request.item_features, request.slot_features, spread, reference)
+        )
 
     def draws(
         self, request: Request, key: int, *, n_draws: int, scale: float

@@ -43,6 +43,12 @@ class KnownModel(LinearModel):
         """Return the given spreads, (N, A)."""
         return np.tile(self._spreads, (request.n_rows, 1))
 
+    def contrast_spreads(self, request: Request, reference: NDArray[np.int64]) -> Array:
+        """Return spreads of differences of independent actions, (N, A)."""
+        spreads = np.sqrt(self._spreads**2 + self._spreads[reference][:, None] ** 2)
+        spreads[np.arange(request.n_rows), reference] = 0.0
+        return spreads
+
     def draws(
         self, request: Request, key: int, *, n_draws: int, scale: float
     ) -> Iterator[tuple[slice, Array]]:

@@ -24,7 +24,7 @@ def test_its_schedule_by_hand(known: Callable[..., Any], ask: Callable[..., Any]
 def test_what_is_eliminated_gets_nothing_and_does_not_count(
     known: Callable[..., Any], ask: Callable[..., Any]
 ) -> None:
-    """Bounds of one standard deviation leave .4 ± .1 and .5 ± .1: A is 2, γ is 10."""
+    """One standard deviation of differences, .14 or .1, leaves .4 and .5: A is 2, γ is 10."""
     model = known([0.0, 0.4, 0.5, 0.1], spreads=[0.0, 0.1, 0.1, 0.1])
     explorer = SquareCB(eliminates=True, mellowness=1 / np.log(8.0))
     pmf = explorer.pmf(model, ask(4), key=0, n_learned=1)
