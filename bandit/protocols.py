@@ -1,7 +1,8 @@
 """The roles of the house, as protocols: who may be asked what.
 
 Everything is columnar and batch-first. A new policy, encoder, world or guard is any object
-with these methods; the conformance suite in ``tests/conformance/`` is what it must pass.
+with these methods; what it must pass is its suite in ``tests/conformance/``, and for a policy
+the laws of ``policies/conformance/``, which run on anybody's from an installed distribution.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every policy by its id: how to build it, with which options, after whom, at what cost.
 
 An id, lengths and a reward scheme enter, with options as read from a TOML table; a policy
-leaves. The conformance suite in ``tests/conformance/`` runs whatever is listed here, and a
+leaves. The laws of ``policies/conformance/`` are run on whatever is listed here, and a
 test sees to it that no policy class stays unlisted.
 """
 
@@ -93,7 +93,18 @@ def build(
     >>> build("lints", shape, scheme=UPLIFT, options={"explorer": {"n_draws": 64}}).policy_id
     'lints'
     """
-    chosen = entry(policy_id)
+    return build_entry(entry(policy_id), shape, scheme=scheme, options=options)
+
+
+def build_entry(
+    chosen: Entry,
+    shape: PolicyShape,
+    *,
+    scheme: RewardScheme,
+    options: Mapping[str, Any] | None = None,
+) -> Policy:
+    """Build a policy from an entry, listed or not; see :func:`build`."""
+    policy_id = chosen.policy_id
     merged = dict(chosen.options)
     for name, value in (options or {}).items():
         if name not in merged:

@@ -35,6 +35,8 @@ def test_every_policy_model_and_explorer_is_listed(
     """Found by walking the package: a class with a ``pmf`` that no entry builds would escape."""
     found = set()
     for module in pkgutil.walk_packages(house.__path__, "policies."):
+        if module.name.startswith("policies.conformance"):
+            continue  # examines policies and is none
         for _, cls in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if cls.__module__ == module.name and not getattr(cls, "_is_protocol", False):
                 is_belief = hasattr(cls, "best_shares") and hasattr(cls, "update")
