@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.actions import Request
+from bandit.actions import HOLD, Request
 from bandit.errors import BadInputError
+from policies.contrasts import contrast_spreads, surest
 from policies.exploration import best_action
 from policies.roles import RewardModel
 
@@ -40,11 +41,19 @@ class UpperBound:
         self, model: RewardModel, request: Request, *, key: int, n_learned: int
     ) -> NDArray[np.float64]:
         """All mass on the highest upper bound, (N, A)."""
-        return best_action(self.bounds(model, request), request.mask)
+        return best_action(self.bounds(model, request, key=key), request.mask)
 
-    def bounds(self, model: RewardModel, request: Request) -> NDArray[np.float64]:
-        """Upper confidence bound of every action's weighted uplift, (N, A)."""
+    def bounds(self, model: RewardModel, request: Request, *, key: int) -> NDArray[np.float64]:
+        """Upper confidence bound of every action's weighted uplift, (N, A).
+
+        Uplifts are over hold; in rows where hold is masked the width is of what an action adds to
+        the surest one, since all sends share an error there that nothing tells.
+        """
         bounds = model.values(request)
-        if self.alpha:
-            bounds += self.alpha * model.spreads(request)
-        return bounds
+        if not self.alpha:
+            return bounds
+        spreads, may_hold = model.spreads(request), request.mask[:, HOLD]
+        if not may_hold.all():
+            away = contrast_spreads(model, request, surest(model, request), key=key)
+            spreads = np.where(may_hold[:, None], spreads, away)
+        return np.asarray(bounds + self.alpha * spreads)

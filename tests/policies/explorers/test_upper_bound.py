@@ -55,9 +55,9 @@ def test_disjoint_arms_give_the_published_upper_bounds(
     model.head.absorb(zeta.T @ zeta, np.array([peer["rewards"]], float) @ zeta)
     asked = _arms_request(np.array(peer["queries"], float))
     np.testing.assert_allclose(
-        explorer.bounds(model, asked)[:, 1:], row["expectations"], atol=1e-12
+        explorer.bounds(model, asked, key=0)[:, 1:], row["expectations"], atol=1e-12
     )
-    np.testing.assert_array_equal(explorer.bounds(model, asked)[:, 0], 0.0)
+    np.testing.assert_array_equal(explorer.bounds(model, asked, key=0)[:, 0], 0.0)
 
 
 def test_bounds_equal_a_dense_computation(
@@ -82,7 +82,7 @@ def test_bounds_equal_a_dense_computation(
         variance += weight**2 * np.einsum("nap,pq,naq->na", zeta, cov, zeta)
     expected = mean + 2.0 * np.sqrt(variance)
     np.testing.assert_allclose(
-        explorer.bounds(model, asked)[:, 1:], expected, rtol=1e-10, atol=1e-12
+        explorer.bounds(model, asked, key=0)[:, 1:], expected, rtol=1e-10, atol=1e-12
     )
 
 
@@ -96,7 +96,7 @@ def test_it_holds_where_every_bound_is_below_zero(
     policy = Explored(model, explorer)
     policy.update(feedback_of(small_shape, 200, hits))
     asked = request_of(small_shape, 50, n_items=1)
-    bounds = explorer.bounds(model, asked)
+    bounds = explorer.bounds(model, asked, key=0)
     pmf = policy.pmf(asked, key=0)
     np.testing.assert_array_equal(pmf[:, 0] == 1.0, bounds[:, 1:].max(axis=1) < 0)
     assert 0 < pmf[:, 0].sum() < 50
@@ -106,3 +106,14 @@ def test_it_holds_where_every_bound_is_below_zero(
 def test_an_impossible_width_is_refused(alpha: float) -> None:
     with pytest.raises(BadInputError, match="expected a finite alpha of at least 0"):
         UpperBound(alpha=alpha)
+
+
+def test_where_hold_is_masked_widths_are_over_the_surest_action(
+    known: Callable[..., Any], ask: Callable[..., Any]
+) -> None:
+    """What all sends share is not known there: .01 is the reference, √(.3² + .01²) the other's."""
+    model, explorer = known([0.0, 0.4, 0.5], spreads=[0.0, 0.3, 0.01]), UpperBound(alpha=2.0)
+    closed = explorer.bounds(model, ask(3, mask=[False, True, True]), key=0)
+    np.testing.assert_allclose(closed[0, 1:], [0.4 + 2 * np.hypot(0.3, 0.01), 0.5])
+    opened = explorer.bounds(model, ask(3), key=0)
+    np.testing.assert_allclose(opened, [[0.0, 1.0, 0.52]])
