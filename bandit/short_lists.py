@@ -1,7 +1,7 @@
 """What else was on offer: each decision's eligible items with the probability of every one.
 
 Decisions enter, fresh or from the log; columns of a fixed width leave, for learners that weigh a
-row by what could have been sent instead (Yancey and Settles 2020, eq. 3). Both ways give the same
+row by what could have been sent instead (as Yancey and Settles 2020). Both ways give the same
 bits, so that a replay learns the same.
 """
 

@@ -1,6 +1,6 @@
 """A table of rows by a few factors that all rows share, each row shrunk to the mean.
 
-Reference: Tipping and Bishop (1999), "Probabilistic principal component analysis", §3.2–3.3.
+Reference: Tipping and Bishop (1999), "Probabilistic principal component analysis".
 """
 
 from __future__ import annotations

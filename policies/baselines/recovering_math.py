@@ -1,7 +1,7 @@
 """Duolingo's score of an arm, from sums over the rounds in which it was eligible.
 
 Yancey and Settles (2020), "A sleeping, recovering bandit algorithm for optimizing recurring
-notifications", §3. Rounds enter as sums; relative differences between sending an arm and sending
+notifications", KDD. Rounds enter as sums; relative differences between sending an arm and sending
 another one leave, shrunk to no difference where rounds are few.
 """
 

@@ -101,7 +101,9 @@ class RecoveringSoftmax:
     Notes
     -----
     Rounds are sends: P(item) is divided by P(send), as the paper's logs never hold, and holds
-    teach nothing. Days are counted between decisions, of rows that have been told.
+    teach nothing. Days are counted between decisions, of rows that have been told. Weights are
+    ``1 / P(item)``: the exploration floor bounds them. Learning from its own sends without one, the
+    softmax forgets what it knew, because one send at a probability of 1e-6 outweighs a day.
     """
 
     policy_id = "recovering_softmax"

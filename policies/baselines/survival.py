@@ -5,8 +5,8 @@ from a decision to the user's next visit is Weibull, with its scale moved by the
 what was sent, and censored where none came. Holds and sends leave: the pair of the highest chance
 of a visit, where it lifts that chance by more than a threshold of its own, else silence.
 Reference: Yuan et al. (2019), "A state transition model for mobile notifications via survival
-analysis", WSDM; the rule as in Prabhakar et al. (2022), "Multi-objective optimization of
-notifications using offline reinforcement learning", §2.
+analysis", WSDM; the rule as Yuan et al. (2022), "Offline reinforcement learning for mobile
+notifications", CIKM, state it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,6 @@ class SurvivalThreshold:
     """
 
     policy_id = "survival"
-    reads_visits: ClassVar[bool] = True
     cannot: ClassVar[Mapping[str, str]] = {
         "learns_identity": "it learns from visits, and that world shows feedback only",
         "beats_uniform_on_tiny": "it learns from visits, and tiny shows feedback only",

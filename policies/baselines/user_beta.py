@@ -4,7 +4,7 @@ Feedback of one component enters; the exact share of M posterior draws under whi
 best leaves. In every draw the user's best item is taken, then the best of its open slots, and the
 push is held unless the item's draw is worth more than that of silence. Alone, every user starts
 at Beta(1, 1); pooled, at the population's rate of the part, worth ``concentration`` rows.
-Reference: Thompson (1933); Russo et al. (2018), "A tutorial on Thompson sampling", alg. 3.2;
+Reference: Thompson (1933); Russo et al. (2018), "A tutorial on Thompson sampling", §3;
 Aampe's agents, one a user over parts of messages. Pooling is empirical Bayes.
 """
 

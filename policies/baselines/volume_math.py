@@ -3,7 +3,7 @@
 Utilities of 0, 1, … sends a week enter; volumes leave. A user's volume is extended while the next
 send is worth at least the threshold, and the threshold is the one at which volumes use up the
 budget: found exactly, by rank. Reference: Zhao et al. (2018), "Notification volume control and
-optimization system at Pinterest", KDD, §3.
+optimization system at Pinterest", KDD.
 """
 
 from __future__ import annotations

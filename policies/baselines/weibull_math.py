@@ -3,7 +3,7 @@
 Durations, whether they ended, and features enter; coefficients leave, and with them the chance
 that something ends within a time. Written in ``θ = β / σ`` and ``s = 1 / σ`` the penalised
 likelihood is concave, so that Newton's steps from nothing find its one maximum. Reference:
-Kalbfleisch and Prentice (2002), "The statistical analysis of failure time data", §2.3.3 and 3.7.
+Kalbfleisch and Prentice (2002), "The statistical analysis of failure time data".
 """
 
 from __future__ import annotations

@@ -69,15 +69,14 @@ def _right(policy: HourFactors, request_of: Callable[..., Request]) -> float:
 
 
 def test_scores_are_the_posterior_means_of_probabilistic_components() -> None:
-    """scikit-learn's PCA estimates noise and factors; the posterior mean is theirs by eq. 27."""
+    """scikit-learn's PCA estimates noise and factors; the posterior mean follows from them."""
     rng = np.random.default_rng(1)
     table = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 12)) + 0.5 * rng.normal(size=(60, 12))
     peer = PCA(n_components=3, svd_solver="full").fit(table)
-    n, noise = 60, peer.noise_variance_
+    noise = peer.noise_variance_
     loading = peer.components_.T * np.sqrt(peer.explained_variance_ - noise)  # (C, d)
     inverse = np.linalg.inv(loading.T @ loading + noise * np.eye(3))
     expected = peer.mean_ + (table - peer.mean_) @ loading @ inverse @ loading.T
-    assert n == len(table)
     np.testing.assert_allclose(smoothed(table, n_factors=3), expected, atol=1e-10)
 
 
