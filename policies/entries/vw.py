@@ -6,7 +6,7 @@ from typing import Any
 
 from policies.entry import Entry, lazily
 from policies.vw import explorations as vw
-from policies.vw.params import VWParams
+from policies.vw.params import TimesParams, VWParams
 
 __all__ = ["ENTRIES"]
 
@@ -34,4 +34,24 @@ ENTRIES = (
     _entry("vw_regcb", vw.RegCB(), "Foster et al. (2018), RegCB", "N examples of A actions"),
     _entry("vw_rnd", vw.Distillation(), "random network distillation", "N examples of A actions"),
     _entry("vw_synthcover", vw.SynthCover(), "synthetic cover", "N·A·M"),
+    Entry(
+        policy_id="vw_cats",
+        factory=lazily("policies.vw.cats:Cats"),
+        options={
+            "model": VWParams(interactions="ci"),
+            "explorer": vw.EpsilonGreedy(),
+            "times": TimesParams(),
+        },
+        reference="Vowpal Wabbit: Majzoubi et al. (2020), CATS",
+        cost="N·A and N examples",
+        needs="vw",
+    ),
+    Entry(
+        policy_id="vw_slates",
+        factory=lazily("policies.vw.slates:Slates"),
+        options={"model": VWParams(interactions="ci cs"), "explorer": vw.EpsilonGreedy()},
+        reference="Vowpal Wabbit: slates over conditional contextual bandits",
+        cost="N examples of K + S actions",
+        needs="vw",
+    ),
 )

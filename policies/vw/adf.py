@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from vowpalwabbit import Workspace
 
 from bandit.actions import Request, item_position, slot_position
-from bandit.outcomes import Feedback, RewardScheme
+from bandit.outcomes import RewardScheme
 from bandit.protocols import Estimate, State
-from policies.checks import check_request, check_scheme, check_state
+from policies.checks import check_request, check_state
 from policies.shape import PolicyShape
 from policies.vw.examples import Examples
 from policies.vw.exploration import Exploration
-from policies.vw.held import FinalRows, HeldRows
+from policies.vw.held import FinalRows
+from policies.vw.learner import FinalLearner, costs_of
 from policies.vw.params import VWParams
 from policies.vw.table import Table
 from policies.vw.workspace import Workspaces
@@ -34,7 +35,7 @@ Array = NDArray[np.float64]
 _LARGEST = 1e6
 
 
-class VowpalWabbit:
+class VowpalWabbit(FinalLearner):
     """One of Vowpal Wabbit's explorations over its hashed linear regression.
 
     Parameters
@@ -63,12 +64,9 @@ class VowpalWabbit:
     def __init__(
         self, shape: PolicyShape, scheme: RewardScheme, *, model: VWParams, explorer: Exploration
     ) -> None:
-        self.lengths = shape.n_context, shape.n_item_features, shape.n_slot_features
+        super().__init__(shape, scheme)
         self.params, self.explorer = model, explorer
-        self.held = HeldRows(self.lengths)
-        self.n_learned = 0
         self.cost_range = np.zeros(2)  # least and largest cost learned, 0 included
-        self._scheme = scheme
         self._belief: Belief | None = None
         self.workspaces = Workspaces(
             f"--cb_explore_adf {explorer.arguments(scheme)} --cb_type {model.cb_type} "
@@ -78,22 +76,8 @@ class VowpalWabbit:
 
     @property
     def cannot(self) -> Mapping[str, str]:
-        """What a learner of one number, by gradient steps, cannot do."""
-        return {
-            "holds_when_sends_are_dear": "one cost is learned, so new weights reach new rows only",
-            "turns_with_the_encoder": "its step sizes belong to single coordinates",
-            **getattr(self.explorer, "cannot", {}),
-        }
-
-    @property
-    def scheme(self) -> RewardScheme:
-        """What a reward is; other weights apply to rows learned from now on."""
-        return self._scheme
-
-    @scheme.setter
-    def scheme(self, scheme: RewardScheme) -> None:
-        check_scheme(scheme, self._scheme)
-        self._scheme = scheme
+        """What the learner cannot do, and what its exploration cannot."""
+        return {**super().cannot, **getattr(self.explorer, "cannot", {})}
 
     def pmf(self, request: Request, key: int) -> Array:
         """Probabilities over unmasked actions, (N, A); masked ones are left out of the example."""
@@ -115,14 +99,6 @@ class VowpalWabbit:
         """
         check_request(request, self.lengths)
         return estimate_of(self.belief().costs(request).mean(axis=0), self._scheme)
-
-    def update(self, feedback: Feedback) -> None:
-        """Learn rows that are final; hold back the others."""
-        self._learn(self.held.take(feedback))
-
-    def revise(self, feedback: Feedback) -> None:
-        """Learn rows held back, where they are final now."""
-        self._learn(self.held.release(feedback))
 
     def state(self) -> State:
         """Return the model as its file has it, counts and rows held back."""
@@ -189,10 +165,9 @@ class VowpalWabbit:
                 )
         return np.asarray(pmf / pmf.sum(axis=1, keepdims=True))
 
-    def _learn(self, rows: FinalRows) -> None:
-        if not rows.n_rows:
-            return
-        costs = -self._scheme.reward(rows.components)  # (N,)
+    def learn(self, rows: FinalRows) -> None:
+        """Learn N rows, at least one."""
+        costs = costs_of(rows, self._scheme)
         weighted = self.explorer.is_weighted and self.params.cb_type == "mtr"
         propensity = rows.propensity if weighted else np.ones(rows.n_rows)
         items, slots = rows.item.tolist(), rows.slot.tolist()

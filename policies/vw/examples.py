@@ -13,19 +13,54 @@ from collections.abc import Sequence
 import pylibvw
 from vowpalwabbit import Example, Workspace
 
-__all__ = ["Examples"]
+__all__ = ["Blanks", "Examples"]
 
 _PUT, _ERASE = pylibvw.example.push_feature_list, pylibvw.example.erase_namespace
 _SET_UP, _UNSET = pylibvw.vw.setup_example, pylibvw.vw.unsetup_example
 _LEARN, _PREDICT = pylibvw.vw.learn_multi, pylibvw.vw.predict_multi
-_C, _I, _S = ord("c"), ord("i"), ord("s")
 _SEND = "|i 0:1 |s 0:1"
 
 Vector = Sequence[float]
 
 
+class Blanks:
+    """Examples of one workspace, made by text and filled by numbers.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Whose examples they are.
+    lengths : three ints
+        D, Di and Ds.
+    """
+
+    def __init__(self, workspace: Workspace, lengths: tuple[int, int, int]) -> None:
+        self.workspace = workspace
+        self._label_type = workspace.get_label_type()
+        # As its parser has them: random targets are drawn by the whole index, not by its place.
+        mask = workspace.num_weights() - 1
+        self._indices = {
+            name: [(workspace.hash_space(name) + i) & mask for i in range(n)]
+            for name, n in zip("cis", lengths, strict=True)
+        }
+
+    def made(self, text: str) -> Example:
+        """Return a new example; a label can be given here only: set again, it is added to."""
+        return Example(self.workspace, text, self._label_type)
+
+    def fill(self, example: Example, **features: Vector) -> None:
+        """Replace the features of namespaces that the example has: c, i or s."""
+        _UNSET(self.workspace, example)
+        for name, values in features.items():
+            namespace = ord(name)
+            _ERASE(example, namespace)
+            pairs = list(zip(self._indices[name], values, strict=True))
+            _PUT(example, self.workspace, namespace, 0, pairs)
+        _SET_UP(self.workspace, example)
+
+
 class Examples:
-    """Reused examples of one workspace.
+    """Decisions over actions with features (``--cb_explore_adf``), in reused examples.
 
     Parameters
     ----------
@@ -37,14 +72,9 @@ class Examples:
 
     def __init__(self, workspace: Workspace, lengths: tuple[int, int, int]) -> None:
         self.workspace = workspace
-        self._label_type = workspace.get_label_type()
-        # As its parser has them: random targets are drawn by the whole index, not by its place.
-        mask = workspace.num_weights() - 1
-        self._indices = {
-            namespace: [(workspace.hash_space(chr(namespace)) + i) & mask for i in range(n)]
-            for namespace, n in zip((_C, _I, _S), lengths, strict=True)
-        }
-        self._shared, self._hold = self._made("shared |c 0:1"), self._made("|h 0:1")
+        self._blanks = Blanks(workspace, lengths)
+        self._shared = self._blanks.made("shared |c 0:1")
+        self._hold = self._blanks.made("|h 0:1")
         self._sends: list[Example] = []
 
     def learn(self, context: Vector, send: tuple[Vector, Vector] | None, label: str) -> None:
@@ -59,11 +89,10 @@ class Examples:
         label : str
             ``"0:cost:propensity"``.
         """
-        self._fill(self._shared, ((_C, context),))
-        # A new one each time: a label that is set again is added to the one before it.
-        taken = self._made(f"{label} |h 0:1" if send is None else f"{label} {_SEND}")
+        self._blanks.fill(self._shared, c=context)
+        taken = self._blanks.made(f"{label} |h 0:1" if send is None else f"{label} {_SEND}")
         if send is not None:
-            self._fill(taken, ((_I, send[0]), (_S, send[1])))
+            self._blanks.fill(taken, i=send[0], s=send[1])
         _LEARN(self.workspace, [self._shared, taken])
 
     def probabilities(
@@ -75,21 +104,10 @@ class Examples:
     ) -> list[float]:
         """Vowpal Wabbit's probabilities of hold, if it is allowed, and of the sends, in order."""
         while len(self._sends) < len(sends):
-            self._sends.append(self._made(_SEND))
-        self._fill(self._shared, ((_C, context),))
+            self._sends.append(self._blanks.made(_SEND))
+        self._blanks.fill(self._shared, c=context)
         for example, (item, slot) in zip(self._sends, sends, strict=False):
-            self._fill(example, ((_I, item), (_S, slot)))
+            self._blanks.fill(example, i=item, s=slot)
         actions = [self._hold] * may_hold + self._sends[: len(sends)]
         _PREDICT(self.workspace, [self._shared, *actions])
         return list(self._shared.get_action_scores())
-
-    def _fill(self, example: Example, features: tuple[tuple[int, Vector], ...]) -> None:
-        _UNSET(self.workspace, example)
-        for namespace, values in features:
-            _ERASE(example, namespace)
-            pairs = list(zip(self._indices[namespace], values, strict=True))
-            _PUT(example, self.workspace, namespace, 0, pairs)
-        _SET_UP(self.workspace, example)
-
-    def _made(self, text: str) -> Example:
-        return Example(self.workspace, text, self._label_type)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bandit.errors import BadInputError
 
-__all__ = ["ONE_ACTION", "VWParams", "expect_between"]
+__all__ = ["ONE_ACTION", "TimesParams", "VWParams", "expect_between"]
 
 _INTERACTIONS = ("ch", "ci", "cs", "is", "cis")
 ONE_ACTION = ("mtr", "dm")
@@ -82,6 +82,45 @@ class VWParams:
         return (
             f"{words} --learning_rate {self.learning_rate!r} --power_t {self.power_t!r} "
             f"-b {self.bits} --random_seed {self.seed} --per_model_save_load --quiet"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimesParams:
+    """A density over send times: a tree of bins, smoothed.
+
+    Parameters
+    ----------
+    bins_a_slot : int
+        Bins of the tree in one slot of the grid.
+    bandwidth : float
+        How far a bin's density reaches to either side, in bins; at least half of one.
+    epsilon : float
+        Share that is spread over all times alike.
+    learning_rate : float
+        Step size.
+    """
+
+    bins_a_slot: int = 1
+    bandwidth: float = 0.5
+    epsilon: float = 0.05
+    learning_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        expect_between("bins_a_slot", self.bins_a_slot, 1, 60)
+        expect_between("bandwidth", self.bandwidth, 0.5, 100.0)
+        expect_between("epsilon", self.epsilon, 1e-6, 1.0)
+        if not 0 < self.learning_rate < float("inf"):
+            raise BadInputError(f"expected a learning_rate above 0, got {self.learning_rate}")
+
+    def arguments(self, n_slots: int, model: VWParams) -> str:
+        """Command line of the densities over [0, n_slots)."""
+        n_bins = max(2, self.bins_a_slot * n_slots)  # a tree has two leaves or more
+        reach = min(self.bandwidth * n_slots / n_bins, 0.499 * n_slots)
+        return (
+            f"--cats_pdf {n_bins} --min_value 0 --max_value {n_slots} --bandwidth {reach!r} "
+            f"--epsilon {self.epsilon!r} --learning_rate {self.learning_rate!r} -b {model.bits} "
+            f"--random_seed {model.seed} --per_model_save_load --quiet"
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["at_least", "shared_between_ties", "synthetic_cover"]
+__all__ = ["at_least", "joined", "shared_between_ties", "synthetic_cover"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -81,3 +81,23 @@ def shared_between_ties(pmf: Array, costs: Array, mask: Mask) -> Array:
     shared = np.empty(costs.shape)
     shared[rows, order] = (sums / sizes)[group].reshape(costs.shape)
     return shared
+
+
+def joined(first: Array, slots: Array, mask: Mask) -> Array:
+    """Pmf over hold and pairs: hold or an item first, then a slot out of those open to it, (N, A).
+
+    Parameters
+    ----------
+    first : ndarray, (N, 1 + K)
+        Distributions over hold and items; 0 where an item has no open slot.
+    slots : ndarray, (N, S)
+        How likely each slot is, above 0; what lies on slots closed to an item goes to its others.
+    mask : ndarray of bool, (N, 1 + K·S)
+        True where an action may be taken.
+    """
+    n, n_slots = slots.shape
+    open_pairs = mask[:, 1:].reshape(n, first.shape[1] - 1, n_slots)  # (N, K, S)
+    weights = slots[:, None] * open_pairs
+    total = weights.sum(axis=2, keepdims=True)
+    sends = first[:, 1:, None] * weights / np.where(total > 0, total, 1.0)
+    return np.concatenate([first[:, :1], sends.reshape(n, mask.shape[1] - 1)], axis=1)

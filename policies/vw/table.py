@@ -84,6 +84,21 @@ class Table:
             weights[word] = read(folded)
         return cls(weights=weights)
 
+    def places(self, request: Request) -> tuple[Array, Array]:
+        """Expected cost of hold and items, (N, 1 + K), and of slots, (N, S), learned apart."""
+        base = self.weights["1"] + request.context @ self.weights["c"]
+        hold = base + self.weights["h"][0]
+        items = base[:, None] + self._reached("i", request.context, request.item_features)
+        slots = base[:, None] + self._reached("s", request.context, request.slot_features)
+        return np.concatenate([hold[:, None], items], axis=1), slots
+
+    def _reached(self, name: str, context: Array, features: Array) -> Array:
+        """What features (N, K, Di), alone and with the context, add to a cost, (N, K)."""
+        weights = np.broadcast_to(self.weights[name], (len(context), features.shape[2]))
+        if f"c{name}" in self.weights:
+            weights = weights + context @ self.weights[f"c{name}"]
+        return np.asarray(np.einsum("nki,ni->nk", features, weights))
+
     def costs(self, request: Request) -> Array:
         """Expected cost of every action, (N, A)."""
         costs = np.empty((request.n_rows, request.n_actions))
