@@ -2,7 +2,8 @@
 
 An id, lengths and a reward scheme enter, with options as read from a TOML table; a policy
 leaves. The laws of ``policies/conformance/`` are run on whatever is listed here, and a
-test sees to it that no policy class stays unlisted.
+test sees to it that no policy class stays unlisted. Other people's policies are found by entry
+point, see :mod:`policies.discovery`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,21 @@ from typing import Any
 from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy
+from policies import discovery
 from policies.entries import baselines, hybrid, linear, linear_explorers, push, vw
 from policies.entry import Entry
 from policies.shape import PolicyShape
 
-__all__ = ["DEFAULT", "Entry", "PolicyShape", "build", "defaults", "entry", "policies"]
+__all__ = [
+    "DEFAULT",
+    "Entry",
+    "PolicyShape",
+    "build",
+    "build_entry",
+    "defaults",
+    "entry",
+    "policies",
+]
 
 DEFAULT = "hybrid_ts"
 """The policy for whoever asks for none, with its own defaults: chosen by the gauntlets."""
@@ -34,22 +45,25 @@ _ENTRIES: tuple[Entry, ...] = (
 
 
 def policies() -> tuple[Entry, ...]:
-    """All policies that can be built by id, baselines first."""
+    """All policies of ours that can be built by id, baselines first."""
     return _ENTRIES
 
 
 def entry(policy_id: str) -> Entry:
-    """Return the entry of that id.
+    """Return the entry of that id: one of ours, else one that an installed distribution brings.
 
     Raises
     ------
     BadInputError
-        If there is none.
+        If there is none, or it cannot be imported.
     """
     for candidate in _ENTRIES:
         if candidate.policy_id == policy_id:
             return candidate
-    known = ", ".join(e.policy_id for e in _ENTRIES)
+    foreign = discovery.load(policy_id)
+    if foreign is not None:
+        return foreign
+    known = ", ".join([e.policy_id for e in _ENTRIES] + [p.name for p in discovery.found()])
     raise BadInputError(f"expected a policy id out of {known}; got {policy_id!r}")
 
 
@@ -137,7 +151,12 @@ def _merged(name: str, default: Any, value: Any) -> Any:
 
 
 def _typed(name: str, default: Any, value: Any) -> Any:
-    """Return the value if it has its default's type; a whole number may stand for a float."""
+    """Return the value if it has its default's type; a whole number may stand for a float.
+
+    A default of ``None`` says nothing about the type, so its policy has to look itself.
+    """
+    if default is None:
+        return value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(default):

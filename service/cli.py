@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_experiment(commands)
     _add_power(commands)
     _add_calibrate(commands)
+    _add_policies(commands)
+    _add_check_policy(commands)
     return parser
 
 
@@ -209,6 +211,31 @@ def _add_calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     fit.set_defaults(call=_calibrate)
 
 
+def _add_policies(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    listed = commands.add_parser(
+        "policies",
+        help="list every policy: reference, options, cost, what it needs and cannot",
+        description="Ours, and those that installed distributions bring under the entry point "
+        "group opportune.policies. Options are printed as TOML.",
+    )
+    listed.add_argument("policy", nargs="*", metavar="ID", help="only these; or module:Class")
+    listed.set_defaults(call=_policies)
+
+
+def _add_check_policy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    checked = commands.add_parser(
+        "check-policy",
+        help="run the laws of a policy on one of your own, module:Class",
+        description="Every law that our policies keep, one line each. Exit code 1 where one is "
+        "broken. A law that the policy declares it cannot meet must really fail.",
+    )
+    checked.add_argument("policy", metavar="MODULE:CLASS", help="or the id of a policy")
+    checked.add_argument(
+        "--options", type=Path, metavar="FILE.toml", help="what differs from its defaults"
+    )
+    checked.set_defaults(call=_check_policy)
+
+
 def _add_file_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--zone",
@@ -346,6 +373,25 @@ def _experiment(chosen: argparse.Namespace) -> int:
 
     experiment(read_study(chosen.study), root=chosen.out, n_workers=chosen.workers)
     return 0
+
+
+def _policies(chosen: argparse.Namespace) -> int:
+    from service.jobs.policy_list import policy_lines
+
+    for line in policy_lines(chosen.policy):
+        print(line)
+    return 0
+
+
+def _check_policy(chosen: argparse.Namespace) -> int:
+    from service.jobs.check_policy import check_policy, read_options, verdict_line
+
+    options = read_options(chosen.options) if chosen.options else None
+    n_broken = 0
+    for verdict in check_policy(chosen.policy, options=options):
+        n_broken += bool(verdict.broken)
+        print(verdict_line(verdict), flush=True)
+    return 1 if n_broken else 0
 
 
 def _power(chosen: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ A case enters each; the reason leaves if the policy declares that it cannot, ``N
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,17 @@ from policies.conformance.world import HITS
 
 __all__ = ["LAWS", "expect_distribution"]
 
+_METHODS = ("pmf", "estimate", "update", "revise", "state", "load")
 _SCALES = (0.0, 1e-12, 1.0, 1e12)
+
+
+def it_has_what_every_policy_has(case: Case) -> None:
+    """The methods of :class:`bandit.protocols.Policy`."""
+    policy = case.fresh()
+    missing = [name for name in _METHODS if not callable(getattr(policy, name, None))]
+    expect(not missing, f"expected methods {', '.join(_METHODS)}, got none called {missing}")
+    cannot = getattr(policy, "cannot", None)
+    expect(isinstance(cannot, Mapping), f"expected `cannot` to be a mapping, got {cannot!r}")
 
 
 def what_it_cannot_is_known_and_has_a_reason(case: Case) -> None:
@@ -230,6 +240,7 @@ def _columns(item: NDArray[Any], slot: NDArray[Any], asked: Request) -> NDArray[
 
 
 LAWS = (
+    it_has_what_every_policy_has,
     what_it_cannot_is_known_and_has_a_reason,
     a_pmf_sums_to_one_and_respects_any_mask,
     permuting_items_permutes_the_pmf,

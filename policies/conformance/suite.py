@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
+from bandit.errors import OpportuneError
 from policies.conformance import answers, learning, replays, walks
 from policies.conformance.case import Case
 
@@ -62,6 +63,8 @@ def examine(case: Case, laws: tuple[Law, ...] = LAWS) -> Iterator[Verdict]:
             reason = law(case)
         except AssertionError as error:
             yield Verdict(law=name_of(law), broken=" ".join(str(error).split()))
+        except OpportuneError as error:
+            yield Verdict(law=name_of(law), broken=str(error))
         except Exception as error:  # anybody's code: whatever it raises is its verdict
             yield Verdict(law=name_of(law), broken=f"raised {error!r}")
         else:
