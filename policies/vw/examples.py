@@ -76,6 +76,7 @@ class Examples:
         self._shared = self._blanks.made("shared |c 0:1")
         self._hold = self._blanks.made("|h 0:1")
         self._sends: list[Example] = []
+        self._filled: list[tuple[Vector, Vector] | None] = []
 
     def learn(self, context: Vector, send: tuple[Vector, Vector] | None, label: str) -> None:
         """Learn one decision from the action that was taken.
@@ -105,9 +106,12 @@ class Examples:
         """Vowpal Wabbit's probabilities of hold, if it is allowed, and of the sends, in order."""
         while len(self._sends) < len(sends):
             self._sends.append(self._blanks.made(_SEND))
+            self._filled.append(None)
         self._blanks.fill(self._shared, c=context)
-        for example, (item, slot) in zip(self._sends, sends, strict=False):
-            self._blanks.fill(example, i=item, s=slot)
+        for place, send in enumerate(sends):
+            if send != self._filled[place]:  # the same catalogue again is not filled again
+                self._blanks.fill(self._sends[place], i=send[0], s=send[1])
+                self._filled[place] = send
         actions = [self._hold] * may_hold + self._sends[: len(sends)]
         _PREDICT(self.workspace, [self._shared, *actions])
         return list(self._shared.get_action_scores())
