@@ -140,7 +140,8 @@ def main() -> None:
         n_items=chosen.items, n_rows=chosen.rows, repeats=chosen.repeats, seed=chosen.seed
     )
     notes = (
-        "Fastest of the repeats; made-up features, 64 of context and 32 an item, all pairs of them.",
+        "Fastest of the repeats, on a machine shared with other work: ratios carry over.",
+        "Made-up features, 64 of context and 32 an item, all pairs of them.",
     )
     settings |= {"seed": chosen.seed}
     print(record("vw_speed", rows, settings=settings, notes=notes, folder=chosen.out).read_text())
