@@ -16,7 +16,7 @@ from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy
 from policies import discovery
-from policies.entries import baselines, hybrid, linear, linear_explorers, push, vw
+from policies.entries import baselines, hybrid, linear, linear_explorers, neural, push, vw
 from policies.entry import Entry
 from policies.shape import PolicyShape
 
@@ -39,6 +39,7 @@ _ENTRIES: tuple[Entry, ...] = (
     *linear.ENTRIES,
     *linear_explorers.ENTRIES,
     *hybrid.ENTRIES,
+    *neural.ENTRIES,
     *push.ENTRIES,
     *vw.ENTRIES,
 )
