@@ -16,7 +16,7 @@ from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy
 from policies import discovery
-from policies.entries import baselines, hybrid, linear, linear_explorers, neural, push, vw
+from policies.entries import baselines, budgets, hybrid, linear, linear_explorers, neural, push, vw
 from policies.entry import Entry
 from policies.shape import PolicyShape
 
@@ -42,6 +42,7 @@ _ENTRIES: tuple[Entry, ...] = (
     *neural.ENTRIES,
     *push.ENTRIES,
     *vw.ENTRIES,
+    *budgets.ENTRIES,
 )
 
 

@@ -28,6 +28,7 @@ __all__ = ["ClickGreedy"]
 class ClickGreedy:
     """An explorer that reads the component of clicks alone, and holds where it must."""
 
+    takes_prices: ClassVar[bool] = False  # it asks for clicks, whatever they cost
     cannot: ClassVar[Mapping[str, str]] = {
         "learns_identity": "clicks are all it looks at, and there are none",
         "beats_uniform_on_tiny": "it always sends, and tiny punishes that",

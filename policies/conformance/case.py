@@ -7,6 +7,7 @@ the reason why the policy declares that it cannot, or :class:`LawBrokenError`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -157,6 +158,10 @@ def _finely(policy: Policy) -> Policy:
     """The same belief, asked with many more posterior draws."""
     if isinstance(policy, Explored) and isinstance(policy.explorer, Thompson):
         return Explored(policy.model, replace(policy.explorer, n_draws=50_000))
+    if hasattr(policy, "inner"):
+        around: Any = copy(policy)
+        around.inner = _finely(around.inner)
+        return around  # type: ignore[no-any-return]
     return policy
 
 

@@ -9,6 +9,7 @@ alg. 1 and theorem 1, γ ∝ √(A·L*); the schedule √(1 + observed loss) is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,8 @@ class FastCB:
     Where clicks are rare nearly all of the most is lost whatever is done, so the weights are
     nearly those of SquareCB: what is small there is the reward, not the loss.
     """
+
+    takes_prices: ClassVar[bool] = False  # a price is no loss that the scheme can pay
 
     gamma_scale: float = 10.0
     gamma_exponent: float = 0.5

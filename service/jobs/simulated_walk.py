@@ -210,7 +210,8 @@ def _shape(world: World, slates: Slates) -> PolicyShape:
 
 
 def _shown_to(policy: Policy, world: World) -> ShownBehaviour | ShownVisits | None:
-    """What shows the policy each day what users did, where it learns from that."""
+    """What shows the policy, or the one inside it, what users did, where it learns from that."""
+    policy = getattr(policy, "inner", policy)
     if isinstance(policy, CountPolicy):
         return ShownBehaviour(world=world, policy=policy)
     return (

@@ -1,0 +1,1 @@
+"""Budgets around any policy: shadow prices that a slow planner sets and a fast executor pays."""
