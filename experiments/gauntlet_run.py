@@ -19,7 +19,7 @@ from bandit.outcomes import Feedback
 from bandit.protocols import Policy
 from experiments.gauntlet_tasks import CLICKS, Batch, Task
 
-__all__ = ["Score", "run"]
+__all__ = ["Score", "feedback_of", "run"]
 
 _FLOOR = Floor(hold=0.0, send=0.0)
 
@@ -60,7 +60,7 @@ def run(task: Task, policy: Policy, *, seed: int) -> Score:
             totals += chosen, float(sends.mean(axis=1).sum()), float(sends.max(axis=1).sum())
             n_scored += n
         n_done += n
-        policy.update(_feedback(batch, decisions))
+        policy.update(feedback_of(batch, decisions))
     means = totals / n_scored
     return Score(policy=float(means[0]), random=float(means[1]), best=float(means[2]))
 
@@ -72,7 +72,7 @@ def _decided(batch: Batch, policy: Policy, *, first: int, seed: int) -> Decision
     return decide(pmf, batch.request, key=seed, stamp=stamp, decision_id=ids)
 
 
-def _feedback(batch: Batch, decisions: Decisions) -> Feedback:
+def feedback_of(batch: Batch, decisions: Decisions) -> Feedback:
     """Clicks of a batch, final at once."""
     request, action, n = batch.request, decisions.planned, decisions.n_rows
     row = np.arange(n)

@@ -20,7 +20,7 @@ from bandit.outcomes import Component, Kind, RewardScheme
 from bandit.slots import HOUR_MS
 from policies.shape import PolicyShape
 
-__all__ = ["CLICKS", "Batch", "Task", "TwoArms", "Wide"]
+__all__ = ["CLICKS", "Batch", "Task", "TwoArms", "Wide", "request_of"]
 
 Array = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ class TwoArms:
             state = rng.integers(0, 2, n)
             rates = np.where(state[:, None] == np.arange(2), 0.04, 0.03)
             yield Batch(
-                request=_request(np.eye(2)[state], np.eye(2), np.ones((1, 1))),
+                request=request_of(np.eye(2)[state], np.eye(2), np.ones((1, 1))),
                 rates=np.concatenate([np.zeros((n, 1)), rates], axis=1),
                 uniform=rng.random(n),
             )
@@ -153,13 +153,13 @@ class Wide:
             n = len(context)
             rates = self.rates(context).reshape(n, 300)
             yield Batch(
-                request=_request(context, category, np.eye(6)),
+                request=request_of(context, category, np.eye(6)),
                 rates=np.concatenate([np.zeros((n, 1)), rates], axis=1),
                 uniform=clicks.random(n),
             )
 
 
-def _request(context: Array, items: Array, slots: Array) -> Request:
+def request_of(context: Array, items: Array, slots: Array) -> Request:
     """Everybody may be sent every item at every slot, and nobody may be left alone."""
     n, (k, di), (s, ds) = len(context), items.shape, slots.shape
     start = _START_MS + np.arange(s) * HOUR_MS + np.zeros((n, 1), np.int64)

@@ -10,7 +10,7 @@ alg. 3; MacKay (1992), eq. 29; Rasmussen and Williams (2006), §3.4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -32,6 +32,7 @@ _FAR = 2.0  # log-odds that one Newton step may move a row
 _NEAR = 0.02
 _LEAST_WEIGHT = 1e-9
 _SCALE_ROUNDS = 3
+_ROWS_A_FACTOR = 8
 _PRECISIONS = (1e-2, 1e6)
 
 
@@ -153,8 +154,14 @@ class GlmHead:
         weight : ndarray, (N,)
             How surely that is known, in [0, 1].
         """
+        belief = self.posterior()
         at = self._linearised(features, item, target=target, weight=weight)
         self.add(features, item, at=at, weighted=weight * target, weight=weight)
+        if len(at) <= self.blocks.n_features // _ROWS_A_FACTOR:
+            # So few rows cost less one by one than the whole once more.
+            self._posterior = self._after(
+                belief, features, item, at=at, weighted=weight * target, weight=weight
+            )
         self.note(square=float(weight @ target**2), rows=float(weight.sum()))
         return at
 
@@ -190,14 +197,21 @@ class GlmHead:
         self._posterior = None
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return a copy of moments, scales and noise, as named arrays."""
+        """Return a copy of moments, scales, noise and belief, as named arrays.
+
+        The belief follows from the rest but for its last bits, where rows came one by one.
+        """
         kept = {name: getattr(self.moments, name).copy() for name in Moments.__slots__}
         numbers = {name: np.array(getattr(self, name)) for name in _NUMBERS}
-        return kept | numbers | {"scale": self.scale.copy()}
+        belief = self.posterior()
+        held = {f"belief.{name}": np.array(getattr(belief, name)) for name in Posterior.__slots__}
+        return kept | numbers | held | {"scale": self.scale.copy()}
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore what :meth:`state` returned."""
         shapes = {name: getattr(self.moments, name).shape for name in Moments.__slots__}
+        belief = self.posterior()
+        shapes |= {f"belief.{n}": np.shape(getattr(belief, n)) for n in Posterior.__slots__}
         check_state(state, shapes | dict.fromkeys(_NUMBERS, ()) | {"scale": self.scale.shape})
         self.moments = Moments(
             **{name: np.array(state[name], np.float64) for name in Moments.__slots__}
@@ -205,7 +219,8 @@ class GlmHead:
         for name in _NUMBERS:
             setattr(self, name, float(state[name]))
         self.scale = np.array(state["scale"], np.float64)
-        self._posterior = None
+        held = {name: np.array(state[f"belief.{name}"], np.float64) for name in _ARRAYS}
+        self._posterior = Posterior(**held, noise=float(state["belief.noise"]))
 
     def _with(self, moments: Moments) -> Posterior:
         prior_mean = np.zeros(self.blocks.n_features)
@@ -224,17 +239,49 @@ class GlmHead:
         """Predictors at which the rows' own likelihood is replaced by a parabola, (N,)."""
         if self.link == "identity":
             return np.zeros(len(features))
-        at = self.predictor(features, item)
+        start = at = self.predictor(features, item)
+        covariance = self._covariance(features, item)
         for _ in range(_NEWTON_STEPS):
-            precision, aim = self._pseudo(at, weight * target, weight)
-            more = moments_of_rows(features, item, n_items=self.n_items, weight=precision, aim=aim)
-            found = self._with(self.moments.plus(more))
-            step = _predicted(features, item, found.mean, found.item_mean) - at
+            chance = sigmoid(at)
+            root = np.sqrt(weight * np.maximum(chance * (1.0 - chance), _LEAST_WEIGHT))
+            pull = root**2 * (at - start) + weight * (target - chance)
+            # Newton's step in the rows' own space (Rasmussen and Williams, 2006, alg. 3.1).
+            inner = np.eye(len(at)) + root[:, None] * covariance * root
+            pull -= root * np.linalg.solve(inner, root * (covariance @ pull))
+            step = start + covariance @ pull - at
             farthest = float(np.abs(step).max(initial=0.0))
             at = at + step * min(1.0, _FAR / max(farthest, 1e-12))
             if farthest < _NEAR:
                 break
         return at
+
+    def _covariance(self, features: Array, item: Whole) -> Array:
+        """Prior covariance of the rows' predictors, (N, N)."""
+        belief = self.posterior()
+        along = belief.against_intercepts(features, item) @ belief.factor
+        covariance = along @ along.T
+        if self.n_items:
+            same = (item[:, None] == item) & (item >= 0)
+            covariance += np.where(same, 1.0 / belief.own[np.maximum(item, 0)], 0.0)
+        return np.asarray(self.noise * covariance)
+
+    def _after(
+        self,
+        belief: Posterior,
+        features: Array,
+        item: Whole,
+        *,
+        at: Array,
+        weighted: Array,
+        weight: Array,
+    ) -> Posterior:
+        """A belief after some rows, one by one."""
+        precision, aim = self._pseudo(at, weighted, weight)
+        for n in np.flatnonzero(precision > 0):
+            belief = belief.with_row(
+                features[n], int(item[n]), weight=float(precision[n]), aim=float(aim[n])
+            )
+        return belief
 
     def _pseudo(self, at: Array, weighted: Array, weight: Array) -> tuple[Array, Array]:
         """Precision w and aim w·z of rows linearised at these predictors, (N,) each."""
@@ -248,6 +295,7 @@ class GlmHead:
         """Learn noise, and from time to time the scales of the blocks."""
         if self.link == "identity":
             self.noise = self._noise()
+            self._posterior = replace(self.posterior(), noise=self.noise)
         if self.n_seen < self.next_scale:
             return
         self.next_scale = (1.0 + self.params.grows) * self.n_seen
@@ -263,7 +311,6 @@ class GlmHead:
         fitted = theta @ m.dense @ theta + 2.0 * b @ (m.cross @ theta) + b @ (m.items * b)
         residual = self.square - 2.0 * (theta @ m.aim + b @ m.item_aim) + fitted
         guess = params.noise_rows * params.noise_sd**2
-        self._posterior = None
         return (guess + max(float(residual), 0.0)) / (params.noise_rows + self.n_seen)
 
     def _scales(self) -> Array:
@@ -282,6 +329,7 @@ class GlmHead:
         return np.asarray(scale)
 
 
+_ARRAYS = ("mean", "factor", "at_zero", "slope", "own")
 _NUMBERS = ("noise", "square", "n_seen", "next_scale")
 
 

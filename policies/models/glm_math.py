@@ -65,32 +65,85 @@ class Moments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posterior:
-    """N(mean, F·Fᵀ) of θ, and of each intercept given θ: b = at_zero − slope·θ ± sd."""
+    """N(mean, σ²·F·Fᵀ) of θ, and of each intercept given θ: b = at_zero − slope·θ ± σ/√own."""
 
     mean: Array  # (P,)
-    factor: Array  # (P, P)
+    factor: Array  # (P, P) F
     at_zero: Array  # (I,)
     slope: Array  # (I, P)
-    sd: Array  # (I,)
+    own: Array  # (I,) precision of each intercept given θ, in rows
+    noise: float  # σ²
 
     @property
     def item_mean(self) -> Array:
         """Mean of each intercept, (I,)."""
         return np.asarray(self.at_zero - self.slope @ self.mean)
 
+    @property
+    def item_sd(self) -> Array:
+        """Standard deviation of each intercept given θ, (I,)."""
+        return np.asarray(np.sqrt(self.noise / self.own))
+
     def away(self, normal: Array, item_normal: Array) -> tuple[Array, Array]:
         """How far M draws lie from the means: θ (M, P) and intercepts (M, I).
 
         Of standard normals of the same shapes.
         """
-        theta = normal @ self.factor.T
-        return theta, self.sd * item_normal - theta @ self.slope.T
+        theta = np.sqrt(self.noise) * normal @ self.factor.T
+        return theta, self.item_sd * item_normal - theta @ self.slope.T
+
+    def spread(self, features: Array, own: Array) -> Array:
+        """Standard deviation of φ·θ + own·b of rows, slopes taken off φ already: (N,)."""
+        along = np.sqrt(self.noise) * np.linalg.norm(features @ self.factor, axis=1)
+        return np.asarray(np.hypot(along, own))
 
     def variances(self) -> tuple[Array, Array]:
         """Marginal variances of θ, (P,), and of the intercepts, (I,)."""
         dense = (self.factor**2).sum(axis=1)
         along = self.slope @ self.factor  # (I, P)
-        return dense, np.asarray((along**2).sum(axis=1) + self.sd**2)
+        items = (along**2).sum(axis=1) + 1.0 / self.own
+        return self.noise * dense, self.noise * items
+
+    def against_intercepts(self, features: Array, item: Whole) -> Array:
+        """φ less the slope of each row's intercept, (N, P): what it tells of θ alone."""
+        has_item = np.flatnonzero(item >= 0)
+        if not (len(self.own) and len(has_item)):
+            return features
+        told = features.copy()
+        told[has_item] -= self.slope[item[has_item]]
+        return told
+
+    def with_row(self, features: Array, item: int, *, weight: float, aim: float) -> Posterior:
+        """After one more row of precision ``weight`` and aim ``weight``·z: exact, O(P²).
+
+        The symmetric square root of a rank-one update (Potter's form; Bierman 1977, §2.3).
+        """
+        has_item = item >= 0 and len(self.own) > 0
+        told, heard = features, weight
+        at_zero, slope, own = self.at_zero, self.slope, self.own
+        start = 0.0
+        if has_item:
+            told, start = features - slope[item], float(at_zero[item])
+            heard = weight * own[item] / (own[item] + weight)
+            share = weight / (own[item] + weight)
+            at_zero, slope, own = at_zero.copy(), slope.copy(), own.copy()
+            slope[item] += share * told
+            at_zero[item] += share * (aim / weight - start)
+            own[item] += weight
+        a = told @ self.factor  # (P,)
+        size = float(a @ a)
+        gain = self.factor @ a
+        surprise = aim / weight - start - float(told @ self.mean)
+        root = 1.0 / np.sqrt(1.0 + heard * size)
+        shrinks = (1.0 - root) / size if size > 0 else 0.0
+        return Posterior(
+            mean=self.mean + (heard * surprise / (1.0 + heard * size)) * gain,
+            factor=self.factor - np.outer(shrinks * gain, a),
+            at_zero=at_zero,
+            slope=slope,
+            own=own,
+            noise=self.noise,
+        )
 
 
 def moments_of_rows(
@@ -149,13 +202,13 @@ def posterior_of(
     reduced = moments.dense - moments.cross.T @ slope + np.diag(prior - least)
     factor = factor_of_covariance(reduced, prior=least)
     aim = moments.aim - moments.cross.T @ at_zero + prior * prior_mean
-    sd = np.sqrt(noise)
     return Posterior(
         mean=factor @ (factor.T @ aim),
-        factor=sd * factor,
+        factor=factor,
         at_zero=at_zero,
         slope=slope,
-        sd=sd / np.sqrt(own),
+        own=own,
+        noise=noise,
     )
 
 

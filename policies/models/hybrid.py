@@ -38,7 +38,7 @@ Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 Whole = NDArray[np.int64]
 
-_CHUNK_ROWS = 4096
+_CHUNK_ROWS = 512  # a batch's Newton steps are as large as it is, squared
 _SPREAD_DRAWS = 128
 _LARGEST_VALUE = 1e12
 

