@@ -1,7 +1,8 @@
-"""Explorers over learned features: neural-linear."""
+"""Learned features: neural-linear with its explorers, and a Q-network."""
 
 from __future__ import annotations
 
+from policies.baselines.double_dqn import DoubleDqn, DqnParams
 from policies.entry import Entry, explored
 from policies.explorers.thompson import Thompson
 from policies.explorers.upper_bound import UpperBound
@@ -28,5 +29,12 @@ ENTRIES = (
         reference=f"{_REFERENCE}, with upper confidence bounds",
         cost="N·((K + S)·H + A·E²) + R·P³",
         needs="neural",
+    ),
+    Entry(
+        policy_id="double_dqn",
+        factory=DoubleDqn,
+        options={"params": DqnParams()},
+        reference="van Hasselt, Guez and Silver (2016); LinkedIn (2022)",
+        cost="N·((K + S)·H + A·E)",
     ),
 )

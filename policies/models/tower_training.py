@@ -20,7 +20,7 @@ from policies.models.lesson import Lesson
 from policies.models.linear_math import factor_of_covariance, posterior_mean
 from policies.models.towers import Tower, Towers
 
-__all__ = ["held_out_loss", "trained"]
+__all__ = ["Weights", "arrays_of", "forward", "held_out_loss", "tensors_of", "trained"]
 
 Array = NDArray[np.float64]
 Weights = dict[str, dict[str, torch.Tensor]]
@@ -37,7 +37,7 @@ def trained(towers: Towers, lesson: Lesson) -> Towers:
     if not target.shape[1] or not lesson.is_held.any() or not len(fitted):
         return towers
     best, theta = _judged(towers, lesson, target)
-    kept, weights = towers, _tensors(towers)
+    kept, weights = towers, tensors_of(towers)
     head = torch.tensor(theta, dtype=torch.float32, requires_grad=True)
     how = lesson.how
     moving = [head, *(part for tower in weights.values() for part in tower.values())]
@@ -54,7 +54,7 @@ def trained(towers: Towers, lesson: Lesson) -> Towers:
             _loss(weights, head, lesson, target, rows).backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(moving, _CLIP_NORM)
             optimiser.step()
-        now = _arrays(weights)
+        now = arrays_of(weights)
         loss, _ = _judged(now, lesson, target)
         n_worse += 1
         if loss < best:
@@ -95,8 +95,10 @@ def _loss(
         torch.tensor(part, dtype=torch.float32) for part in lesson.rows(rows)
     )
     one = torch.ones((len(rows), 1))
-    u, v = _tower(weights["item"], context, item), _tower(weights["slot"], context, slot)
-    w = _tower(weights["base"], context, item[:, :0])
+    u, v, w = (
+        forward(weights[name], context, own[:, None])[:, 0]
+        for name, own in (("item", item), ("slot", slot), ("base", item[:, :0]))
+    )
     pair = torch.cat([one, u, v, u * v], dim=1) * is_send[:, None]
     predicted = torch.cat([one, context, w, pair], dim=1) @ head.T
     wanted = torch.tensor(target[rows], dtype=torch.float32)
@@ -104,9 +106,12 @@ def _loss(
     return (weight[:, None] * (predicted - wanted) ** 2).mean()
 
 
-def _tower(one: dict[str, torch.Tensor], context: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    hidden = functional.relu(context @ one["context"] + own @ one["own"] + one["bias"])
-    return torch.tanh(hidden @ one["out"] + one["shift"])
+def forward(
+    tower: dict[str, torch.Tensor], context: torch.Tensor, own: torch.Tensor
+) -> torch.Tensor:
+    """Outputs (N, J, E) of contexts (N, D) with features (N, J, F), as a tower in plain arrays."""
+    hidden = own @ tower["own"] + (context @ tower["context"] + tower["bias"])[:, None]
+    return torch.tanh(functional.relu(hidden) @ tower["out"] + tower["shift"])
 
 
 def _standardised(lesson: Lesson) -> Array:
@@ -127,7 +132,8 @@ def _chunks(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return [rows[start : start + _CHUNK_ROWS] for start in range(0, len(rows), _CHUNK_ROWS)]
 
 
-def _tensors(towers: Towers) -> Weights:
+def tensors_of(towers: Towers) -> Weights:
+    """Weights of towers in single precision, to be trained."""
     return {
         tower.name: {
             part.name: torch.tensor(
@@ -141,7 +147,8 @@ def _tensors(towers: Towers) -> Weights:
     }
 
 
-def _arrays(weights: Weights) -> Towers:
+def arrays_of(weights: Weights) -> Towers:
+    """Towers in plain arrays."""
     return Towers(
         **{
             name: Tower(

@@ -10,7 +10,7 @@ import torch
 
 from bandit.errors import BadInputError
 from policies.models.lesson import Lesson, Training
-from policies.models.tower_training import _tensors, _tower, held_out_loss, trained
+from policies.models.tower_training import forward, held_out_loss, tensors_of, trained
 from policies.models.towers import Towers, begin
 
 HOW = Training(
@@ -82,11 +82,9 @@ def test_noise_teaches_nothing(towers: Towers, lesson: Lesson) -> None:
 def test_what_is_trained_is_what_is_asked(towers: Towers) -> None:
     """The forward pass of the training beside the one in plain arrays."""
     rng = np.random.default_rng(4)
-    context, own = rng.normal(size=(9, 10)), rng.normal(size=(9, 1))
-    got = _tower(_tensors(towers)["item"], *(torch.tensor(x).float() for x in (context, own)))
-    np.testing.assert_allclose(
-        got.detach().numpy(), towers.item(context, own[:, None])[:, 0], atol=1e-5
-    )
+    context, own = rng.normal(size=(9, 10)), rng.normal(size=(9, 3, 1))
+    got = forward(tensors_of(towers)["item"], *(torch.tensor(x).float() for x in (context, own)))
+    np.testing.assert_allclose(got.detach().numpy(), towers.item(context, own), atol=1e-5)
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
