@@ -20,7 +20,7 @@ from policies.checks import check_state
 from policies.roles import Explorer, RewardModel
 from policies.turning import turn
 
-__all__ = ["Explored"]
+__all__ = ["Explored", "wake_ups"]
 
 Array = NDArray[np.float64]
 
@@ -76,6 +76,10 @@ class Explored:
         self.model.check(request)
         return self.explorer.pmf(self.model, request, key=key, n_learned=self.n_learned)
 
+    def wake_up_ms(self, request: Request) -> NDArray[np.int64]:
+        """When to decide again after a hold, (N,); −1 where the explorer does not wait."""
+        return wake_ups(self.explorer, self.model, request)
+
     def estimate(self, request: Request) -> Estimate:
         """Return what the model believes."""
         return self.model.estimate(request)
@@ -109,3 +113,12 @@ class Explored:
         check_state(state, {"n_learned": ()})
         self.model.load(state)
         self.n_learned = int(state["n_learned"])
+
+
+def wake_ups(explorer: Explorer, model: RewardModel, request: Request) -> NDArray[np.int64]:
+    """Ask an explorer when to decide again, (N,); −1 everywhere if it never waits."""
+    ask = getattr(explorer, "wake_up_ms", None)
+    if ask is None:
+        return np.full(request.n_rows, -1, np.int64)
+    model.check(request)
+    return np.asarray(ask(model, request), np.int64)

@@ -16,7 +16,17 @@ from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy
 from policies import discovery
-from policies.entries import baselines, budgets, hybrid, linear, linear_explorers, neural, push, vw
+from policies.entries import (
+    baselines,
+    budgets,
+    hybrid,
+    linear,
+    linear_explorers,
+    neural,
+    push,
+    vw,
+    waiting,
+)
 from policies.entry import Entry
 from policies.shape import PolicyShape
 
@@ -43,6 +53,7 @@ _ENTRIES: tuple[Entry, ...] = (
     *push.ENTRIES,
     *vw.ENTRIES,
     *budgets.ENTRIES,
+    *waiting.ENTRIES,
 )
 
 
@@ -148,7 +159,7 @@ def _merged(name: str, default: Any, value: Any) -> Any:
     unknown = sorted(set(value) - set(known))
     if unknown:
         raise BadInputError(f"expected fields of {name} out of {sorted(known)}, got {unknown}")
-    typed = {field: _typed(f"{name}.{field}", known[field], v) for field, v in value.items()}
+    typed = {field: _merged(f"{name}.{field}", known[field], v) for field, v in value.items()}
     return replace(default, **typed)  # type: ignore[type-var]
 
 

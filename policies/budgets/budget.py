@@ -24,7 +24,7 @@ from bandit.slots import HOUR_MS
 from policies.budgets.ledger import Ledger
 from policies.budgets.limits import Limit, prices_of_actions
 from policies.budgets.priced import Priced
-from policies.explored import Explored
+from policies.explored import Explored, wake_ups
 from policies.turning import turn
 
 __all__ = ["Budget", "PriceParams", "thinned"]
@@ -160,6 +160,12 @@ class Budget:
         priced = Priced(self.inner.model, self.pays)
         pmf = self.inner.explorer.pmf(priced, request, key=key, n_learned=self.inner.n_learned)
         return np.asarray(pmf)
+
+    def wake_up_ms(self, request: Request) -> NDArray[np.int64]:
+        """When to decide again after a hold at these prices, (N,); −1 for never."""
+        if self.is_thinned:
+            return np.full(request.n_rows, -1, np.int64)
+        return wake_ups(self.inner.explorer, Priced(self.inner.model, self.pays), request)
 
     def estimate(self, request: Request) -> Estimate:
         """Return what the inner policy believes; prices are no belief."""
