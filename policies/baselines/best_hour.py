@@ -48,13 +48,18 @@ class BestHourRanker(CountPolicy):
 
     def rates(self, request: Request) -> NDArray[np.float64]:
         """Item rates in the chosen slot, zero in the others, (N, K, S)."""
-        user, items = self.codes(request)
-        by_item = np.take_along_axis(self.counts.item_rates(user), items, axis=1)
+        user, _ = self.codes(request)
+        by_item = self.item_rates(request)
         chosen = self.best_slot(user, request)  # (N,)
         activity = np.take_along_axis(self.counts.slot_rates(user), chosen[:, None], axis=1)
         rates = np.zeros((request.n_rows, request.n_items, request.n_slots))
         rates[np.arange(request.n_rows), :, chosen] = by_item * activity
         return rates
+
+    def item_rates(self, request: Request) -> NDArray[np.float64]:
+        """How likely each item is taken by an active user, (N, K)."""
+        rates = self.counts.item_rates(request.user)
+        return np.take_along_axis(rates, request.items, axis=1)
 
     def best_slot(self, user: NDArray[np.int64], request: Request) -> NDArray[np.int64]:
         """Slot of most activity among those with an open pair, (N,)."""

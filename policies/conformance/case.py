@@ -16,6 +16,7 @@ import numpy as np
 from bandit.actions import Request
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy, State
+from policies.baselines.taste_at_hour import TasteAtHour
 from policies.conformance.rows import feedback_of
 from policies.conformance.world import HITS
 from policies.entry import Entry
@@ -87,10 +88,15 @@ class Case:
         return build_entry(self.entry, shape or self.shape, scheme=scheme, options=self.options)
 
     def taught(self, shape: PolicyShape | None = None) -> Policy:
-        """Return the policy after fifty decisions, and a week of behaviour where it counts."""
+        """Return the policy after fifty decisions, and what else it reads.
+
+        A vector of each item, and a week of behaviour.
+        """
         shape = shape or self.shape
         policy = self.fresh(shape)
         policy.update(feedback_of(shape, 50))
+        if isinstance(policy, TasteAtHour) and policy.reads_vectors:
+            policy.describe(np.random.default_rng(12).normal(size=(shape.n_items, shape.n_context)))
         counts: Any = getattr(policy, "counts", None)
         if hasattr(counts, "observe"):
             rng = np.random.default_rng(11)

@@ -27,6 +27,7 @@ from bandit.outcomes import UPLIFT
 from bandit.protocols import Policy
 from policies.baselines.count_policy import CountPolicy
 from policies.baselines.survival import SurvivalThreshold
+from policies.baselines.taste_at_hour import TasteAtHour
 from policies.shape import PolicyShape
 from service.jobs.entrants import Entrant, policy_of
 from service.jobs.shown_behaviour import ShownBehaviour
@@ -143,6 +144,8 @@ def walk_cell(
     popularity, slates = _popularity(ground), Slates(world=world)
     shape = _shape(world, slates)
     policy = policy_of(cell.entrant, shape, scheme=SCHEME, popularity=popularity)
+    if isinstance(policy, TasteAtHour) and policy.reads_content:
+        policy.describe(ground.catalogue.features)
     shown = _shown_to(policy, world)
     worth = Worth(SCHEME)
     watched = Watched(
