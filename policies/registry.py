@@ -19,20 +19,14 @@ from policies import discovery
 from policies.entries import (
     baselines,
     budgets,
-<<<<<<< HEAD
-=======
     classic,
->>>>>>> 191a9cc (The three classic strategies as candidate generators with quotas and as policies; retrieval over millions of items)
     hybrid,
     linear,
     linear_explorers,
     neural,
     push,
     vw,
-<<<<<<< HEAD
     waiting,
-=======
->>>>>>> 191a9cc (The three classic strategies as candidate generators with quotas and as policies; retrieval over millions of items)
 )
 from policies.entry import Entry
 from policies.shape import PolicyShape
