@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bandit.errors import BadInputError, OpportuneError
+from policies.registry import DEFAULT
 
 __all__ = ["main"]
 
@@ -120,7 +121,7 @@ def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "--policy",
         action="append",
         metavar="ID",
-        help="policy to run, may be repeated (lints); silence and static pushes run beside it",
+        help=f"policy to run, may be repeated ({DEFAULT}); silence and static pushes run beside it",
     )
     simulate.add_argument("--users", help="how many people (10000)", **whole)
     simulate.add_argument("--days", default=60, help="for how long (60)", **whole)
@@ -310,7 +311,7 @@ def _simulate(chosen: argparse.Namespace) -> int:
 
     asked = Comparison(
         preset=chosen.preset,
-        entrants=entrants(chosen.policy or ["lints"], scheme=SCHEME),
+        entrants=entrants(chosen.policy or [DEFAULT], scheme=SCHEME),
         users=_USERS if chosen.users is None else chosen.users,
         days=chosen.days,
         seeds=chosen.seeds,
