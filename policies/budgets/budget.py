@@ -31,6 +31,7 @@ __all__ = ["Budget", "PriceParams", "thinned"]
 
 Array = NDArray[np.float64]
 _MINE = "budget."
+_FEW = 5.0  # sends a user-week: four fifths of what pays in the identity world take more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,10 @@ class PriceParams:
     worth : float
         What a good send is worth, in reward: the unit in which prices move.
     pace : float
-        What a price rises in a period that uses twice its budget, in ``worth``.
+        What a price rises from zero in a period that uses twice its budget, in ``worth``.
+    growth : float
+        What it rises there besides, as a share of itself: prices that turn out far from ``worth``
+        are found in few periods; 0 for steps that are the same everywhere.
     highest : float
         No price goes beyond, in ``worth``.
     period_h : float
@@ -51,14 +55,16 @@ class PriceParams:
 
     worth: float = 0.01
     pace: float = 0.2
+    growth: float = 0.1
     highest: float = 100.0
     period_h: float = 24.0
 
     def __post_init__(self) -> None:
         settings = (self.worth, self.pace, self.highest, self.period_h)
-        if not all(0 < x < np.inf for x in settings):
+        if not (all(0 < x < np.inf for x in settings) and 0 <= self.growth <= 1):
             raise BadInputError(
-                f"expected finite worth, pace, highest and period_h above 0, got {settings}"
+                "expected finite worth, pace, highest and period_h above 0 and growth in [0, 1], "
+                f"got {settings} and {self.growth}"
             )
 
 
@@ -79,10 +85,11 @@ class Budget:
 
     Notes
     -----
-    Prices pace; they do not forbid. Over P periods the use exceeds its budgets by
-    ``(λ_end − λ_start) / (pace·worth)`` of one period's budget in all, so by that over P in the
-    mean (:func:`policies.budgets.dual_math.overuse_bound`); caps and stock that must never be
-    exceeded are guardrails. The exploration floor's sends are counted and cannot be priced away.
+    Prices pace; they do not forbid. Over P periods the use exceeds its budgets by at most
+    θ(λ_end) − θ(λ_start) of one period's budget in all, θ = ln(1 + growth·λ/(pace·worth)) / growth,
+    so by that over P in the mean (:func:`policies.budgets.dual_math.overuse_bound`); caps and stock
+    that must never be exceeded are guardrails. The exploration floor's sends are counted and cannot
+    be priced away.
 
     Examples
     --------
@@ -113,6 +120,7 @@ class Budget:
             period_ms=round(self.params.period_h * HOUR_MS),
             n_users=n_users,
             step=self.params.pace * self.params.worth,
+            growth=self.params.growth,
             highest=self.params.highest * self.params.worth,
         )
 
@@ -124,9 +132,14 @@ class Budget:
 
     @property
     def cannot(self) -> Mapping[str, str]:
-        """Laws that the inner policy cannot meet."""
-        cannot: Mapping[str, str] = self.inner.cannot
-        return cannot
+        """Laws that the inner policy cannot meet, and one that a small budget is there to break."""
+        tight = [one for one in self.ledger.limits if one.per == "user-week" and not one.items]
+        if any(one.amount / one.cost < _FEW for one in tight):
+            return {
+                **self.inner.cannot,
+                "learns_identity": "seven sends a user-week would pay there",
+            }
+        return dict(self.inner.cannot)
 
     @property
     def scheme(self) -> RewardScheme:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 __all__ = ["excess_of", "overuse_bound", "prices_of", "slack_bound"]
 
 Array = NDArray[np.float64]
+_MOST = 500.0  # e^500 is beyond any highest price, and still a number
 
 
 def excess_of(use: Array, budget: Array, share: Array) -> Array:
@@ -31,8 +32,14 @@ def excess_of(use: Array, budget: Array, share: Array) -> Array:
     return np.asarray(np.where(share > 0, use / budget - share, 0.0))
 
 
-def prices_of(excess: Array, start: Array, *, step: float, highest: float) -> Array:
-    """Prices before each period and after the last: λ' = clip(λ + step·g, 0, highest), (P + 1, J).
+def prices_of(
+    excess: Array, start: Array, *, step: float, growth: float = 0.0, highest: float = np.inf
+) -> Array:
+    """Prices before each period and after the last, (P + 1, J).
+
+    ``λ' = clip(λ·e^(growth·g) + step/growth·(e^(growth·g) − 1), 0, highest)``: near zero a price
+    moves by step·g, and far from it by growth·λ·g, so that it gets anywhere in a number of periods
+    that hangs on the logarithm of how far that is. Without growth, ``λ + step·g``.
 
     Parameters
     ----------
@@ -41,31 +48,52 @@ def prices_of(excess: Array, start: Array, *, step: float, highest: float) -> Ar
     start : ndarray, (J,)
         Prices before the first.
     step : float
-        What a price rises in a period that uses twice its budget, in reward a send.
+        What a price near zero rises in a period that uses twice its budget, in reward a send.
+    growth : float
+        What a price rises there besides, as a share of itself.
     highest : float
         No price goes beyond; it bounds how long a price takes to come down again.
     """
     prices = np.empty((len(excess) + 1, len(start)))
     prices[0] = start
     for period, g in enumerate(excess):
-        prices[period + 1] = np.clip(prices[period] + step * g, 0.0, highest)
+        if growth:
+            grown = np.minimum(growth * g, _MOST)
+            moved = prices[period] * np.exp(grown) + step / growth * np.expm1(grown)
+        else:
+            moved = prices[period] + step * g
+        prices[period + 1] = np.clip(moved, 0.0, highest)
     return prices
 
 
-def overuse_bound(prices: Array, *, step: float) -> Array:
+def overuse_bound(prices: Array, *, step: float, growth: float = 0.0) -> Array:
     """Most that all periods together can have used beyond their budgets, in budgets, (J,).
 
-    ``Σ g ≤ (λ_end − λ_start) / step``, because a price that is cut at zero only ends higher. It
-    holds for any use whatever as long as no price was cut at the highest.
+    ``Σ g ≤ θ(λ_end) − θ(λ_start)``, θ = ln(1 + growth·λ/step) / growth, or λ/step: in θ every
+    period moves by g, and a price that is cut at zero only ends higher. It holds for any use
+    whatever as long as no price was cut at the highest.
     """
-    return np.asarray((prices[-1] - prices[0]) / step)
+    dual = _dual(prices[[0, -1]], step, growth)
+    return np.asarray(dual[1] - dual[0])
 
 
-def slack_bound(excess: Array, prices: Array, *, step: float) -> Array:
+def slack_bound(excess: Array, prices: Array, *, step: float, growth: float = 0.0) -> Array:
     """Most that ``−Σ λ·g`` can be, (J,): prices are paid where a budget binds, not in its slack.
 
-    ``λ'² ≤ (λ + step·g)²`` adds up to ``−Σ λ·g ≤ step/2 · Σ g² + (λ_start² − λ_end²) / (2·step)``,
-    under the same condition; the mean over P periods is of the order of the step.
+    The integral Ψ of λ over θ is convex and flat below zero, so each period adds at most
+    ``½·(step + growth·λ)·g²`` to ``Ψ' ≤ Ψ + λ·g``, λ the larger of both ends. Under the same
+    condition; the mean over P periods is of the order of the step at the price.
     """
-    squares = (excess**2).sum(axis=0)
-    return np.asarray(step / 2 * squares + (prices[0] ** 2 - prices[-1] ** 2) / (2 * step))
+    largest = np.maximum(prices[:-1], prices[1:])
+    moved = ((step + growth * largest) * excess**2).sum(axis=0) / 2
+    if growth:
+        ends = (prices[[0, -1]] - step * _dual(prices[[0, -1]], step, growth)) / growth
+    else:
+        ends = prices[[0, -1]] ** 2 / (2 * step)
+    return np.asarray(moved + ends[0] - ends[1])
+
+
+def _dual(prices: Array, step: float, growth: float) -> Array:
+    """θ of prices: what dual ascent adds g to."""
+    scaled = np.log1p(growth * prices / step) / growth if growth else prices / step
+    return np.asarray(scaled)

@@ -33,7 +33,7 @@ class Ledger:
         Length of a period; periods are counted from the epoch.
     n_users : int
         Among whom what there is for each user and week is shared.
-    step, highest : float
+    step, growth, highest : float
         Of the dual ascent, see :func:`policies.budgets.dual_math.prices_of`.
     """
 
@@ -44,10 +44,11 @@ class Ledger:
         period_ms: int,
         n_users: int,
         step: float,
+        growth: float,
         highest: float,
     ) -> None:
         self.limits, self.period_ms = tuple(limits), period_ms
-        self.step, self.highest = step, highest
+        self.step, self.growth, self.highest = step, growth, highest
         repeats = [limit.n_prices for limit in limits]
         sends = [limit.sends_a_period(period_ms=period_ms, n_users=n_users) for limit in limits]
         self.budget = np.repeat(np.array(sends, np.float64), repeats)  # (J,)
@@ -105,4 +106,6 @@ class Ledger:
         ]
         share = np.concatenate(shares, axis=1) if shares else np.zeros((n_closed, 0))
         self.excess = excess_of(self.use[:n_closed], self.budget, share)  # (P − 1, J)
-        self.prices = prices_of(self.excess, self.start, step=self.step, highest=self.highest)
+        self.prices = prices_of(
+            self.excess, self.start, step=self.step, growth=self.growth, highest=self.highest
+        )

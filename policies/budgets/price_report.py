@@ -35,7 +35,7 @@ class PriceRow:
 def price_report(policy: Budget) -> tuple[PriceRow, ...]:
     """Describe every price of a budget, limits in their order, then hours."""
     ledger = policy.ledger
-    bound = overuse_bound(ledger.prices, step=ledger.step)
+    bound = overuse_bound(ledger.prices, step=ledger.step, growth=ledger.growth)
     closed = ledger.use[: len(ledger.excess)]
     rows: list[PriceRow] = []
     for limit in ledger.limits:

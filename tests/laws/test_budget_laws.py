@@ -9,31 +9,38 @@ from hypothesis.extra import numpy as hnp
 
 from policies.budgets.dual_math import excess_of, overuse_bound, prices_of, slack_bound
 
-USES = hnp.arrays(np.float64, st.tuples(st.integers(0, 40), st.just(2)), elements=st.floats(0, 1e4))
+USES = hnp.arrays(
+    np.float64, st.tuples(st.integers(0, 40), st.just(2)), elements=st.floats(0, 200.0)
+)
 STEP = st.floats(1e-4, 10.0)
+GROWTH = st.sampled_from([0.0, 0.01, 0.1, 0.5])
 
 
-def ascent(use: np.ndarray, step: float, start: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def ascent(
+    use: np.ndarray, step: float, start: float = 0.0, growth: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     excess = excess_of(use, np.array([10.0, 200.0]), np.ones(use.shape))
-    return excess, prices_of(excess, np.full(2, start), step=step, highest=np.inf)
+    return excess, prices_of(excess, np.full(2, start), step=step, growth=growth)
 
 
-@given(USES, STEP, st.floats(0, 5.0))
+@given(USES, STEP, st.floats(0, 5.0), GROWTH)
 def test_the_budget_is_kept_within_the_bound_that_the_price_states(
-    use: np.ndarray, step: float, start: float
+    use: np.ndarray, step: float, start: float, growth: float
 ) -> None:
-    """Σ (use − budget) / budget ≤ (λ_end − λ_start) / step, whatever is used."""
-    excess, prices = ascent(use, step, start)
-    bound = overuse_bound(prices, step=step)
+    """Σ (use − budget) / budget ≤ θ(λ_end) − θ(λ_start), whatever is used."""
+    excess, prices = ascent(use, step, start, growth)
+    bound = overuse_bound(prices, step=step, growth=growth)
     assert (excess.sum(axis=0) <= bound + 1e-9 * (1 + np.abs(bound))).all()
 
 
-@given(USES, STEP, st.floats(0, 5.0))
-def test_prices_and_slack_are_complementary(use: np.ndarray, step: float, start: float) -> None:
+@given(USES, STEP, st.floats(0, 5.0), GROWTH)
+def test_prices_and_slack_are_complementary(
+    use: np.ndarray, step: float, start: float, growth: float
+) -> None:
     """What is paid for budgets that are left over is of the order of the step."""
-    excess, prices = ascent(use, step, start)
+    excess, prices = ascent(use, step, start, growth)
     paid = -(prices[:-1] * excess).sum(axis=0)
-    bound = slack_bound(excess, prices, step=step)
+    bound = slack_bound(excess, prices, step=step, growth=growth)
     assert (paid <= bound + 1e-9 * (1 + np.abs(prices).max() * np.abs(excess).sum())).all()
 
 

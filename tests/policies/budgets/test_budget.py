@@ -145,7 +145,7 @@ def test_prices_are_those_of_the_linear_program(known: Any, desk: Any) -> None:
         Limit(name="sends", amount=90.0, per="day"),
         Limit(name="spring", amount=20.0, per="day", items=(0,)),
     )
-    params = PriceParams(worth=0.1, pace=0.03)
+    params = PriceParams(worth=0.1, pace=0.03, growth=0.0)
     budget = Budget(Explored(known(table), Greedy()), limits, n_users=300, params=params)
     value = _walk(budget, desk, table, n_days=300, floor=NO_FLOOR)
     ledger = budget.ledger
@@ -162,7 +162,7 @@ def test_the_budget_is_kept_and_a_slack_one_is_free(known: Any, desk: Any) -> No
         Limit(name="sends", amount=3.0),
         Limit(name="roomy", amount=211.0, per="day", items=(0,)),
     )
-    params = PriceParams(worth=0.1, pace=0.1)
+    params = PriceParams(worth=0.1, pace=0.1, growth=0.0)
     budget = Budget(Explored(known(table), Greedy()), limits, n_users=210, params=params)
     _walk(budget, desk, table, n_days=120, floor=Floor())
     sends, roomy = price_report(budget)
@@ -171,6 +171,19 @@ def test_the_budget_is_kept_and_a_slack_one_is_free(known: Any, desk: Any) -> No
     assert budget.ledger.use[60:-1, 0].mean() == pytest.approx(90.0, rel=0.03)
     assert sends.price_a_send > 0
     assert (roomy.price_a_send, roomy.periods_priced) == (0.0, 0)
+
+
+def test_prices_far_from_what_was_expected_are_found(known: Any, desk: Any) -> None:
+    """Sends are worth forty times what the parameters say: 90 of 210 a day after three weeks."""
+    rng = np.random.default_rng(8)
+    table = np.concatenate([np.zeros((210, 1)), rng.gamma(2.0, 0.2, (210, 2))], axis=1)
+    limits = [Limit(name="sends", amount=3.0)]
+    budget = Budget(Explored(known(table), Greedy()), limits, n_users=210)
+    _walk(budget, desk, table, n_days=120, floor=Floor())
+    assert budget.ledger.use[21:-1, 0].mean() == pytest.approx(90.0, rel=0.1)
+    assert budget.ledger.use[60:-1, 0].mean() == pytest.approx(90.0, rel=0.03)
+    (row,) = price_report(budget)
+    assert row.excess <= row.excess_bound + 1e-9
 
 
 def test_random_sends_are_thinned_to_the_budget(desk: Any) -> None:

@@ -23,7 +23,7 @@ LIMITS = (
 
 
 def ledger_of(**changes: float) -> Ledger:
-    settings = {"step": 0.1, "highest": 9.0} | changes
+    settings = {"step": 0.1, "growth": 0.0, "highest": 9.0} | changes
     return Ledger(LIMITS, period_ms=DAY_MS, n_users=10, **settings)
 
 
@@ -86,6 +86,6 @@ def test_a_saved_ledger_goes_on_as_if_never_stopped() -> None:
 
 
 def test_without_limits_there_are_no_prices() -> None:
-    ledger = Ledger((), period_ms=DAY_MS, n_users=1, step=1.0, highest=1.0)
+    ledger = Ledger((), period_ms=DAY_MS, n_users=1, step=1.0, growth=0.1, highest=1.0)
     ledger.add(ten_days())
     assert ledger.in_force.shape == (0,)
