@@ -1,9 +1,11 @@
 """Search over millions of items: an inverted file of the library Faiss.
 
 Item vectors are gathered around a few thousand centres, and a query looks into the lists of the
-centres nearest to it. Reference: Jégou, Douze and Schmid (2011), "Product quantization for nearest
-neighbor search", §IV (the inverted file; vectors are kept whole here); Douze et al. (2024), "The
-Faiss library". Recall and speed are measured by ``python -m experiments.retrieval_speed``.
+centres nearest to it. Quick to build, and good where vectors gather; where they lie in all
+directions and differ in length, :mod:`policies.candidates.graph_index` finds more. Recall and speed
+are measured by ``python -m experiments.retrieval_speed``. Reference: Jégou, Douze and Schmid
+(2011), "Product quantization for nearest neighbor search", §IV (the inverted file; vectors are kept
+whole here); Douze et al. (2024), "The Faiss library".
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ class Retrieval:
         What users did.
     index_of : callable
         Makes an index of item vectors: :class:`ExactIndex`, or for many items
-        :class:`policies.candidates.ivf_index.IvfIndex`.
+        :class:`policies.candidates.graph_index.GraphIndex` (factors) or
+        :class:`policies.candidates.ivf_index.IvfIndex` (vectors that gather, quickly built).
     skips_known : bool
         Never propose what the user has dealt with already, as where things are bought once.
     """
