@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.actions import Request
-from policies.exploration import votes
+from policies.models.linear_math import shares_of
 from policies.roles import RewardModel
 
 __all__ = ["Priced"]
@@ -55,6 +55,9 @@ class Priced:
     def best_shares(self, request: Request, key: int, *, n_draws: int, scale: float) -> Array:
         """Share of those draws under which each unmasked action is best at its price, (N, A)."""
         shares, mask = np.empty(request.mask.shape), request.mask
-        for rows, drawn in self.draws(request, key, n_draws=n_draws, scale=scale):
-            shares[rows] = votes(drawn, mask[rows])
+        pays = self.pays(request)[:, 1:]
+        for rows, drawn in self.model.draws(request, key, n_draws=n_draws, scale=scale):
+            left = (drawn[:, :, 1:] - pays[rows][:, None]).astype(np.float32)
+            # The order of pairs is of no account there, so all are items of one slot.
+            shares[rows] = shares_of(left, mask[rows], 0.0, n_slots=1)
         return shares
