@@ -371,10 +371,14 @@ def _update(
     scale: float,
     rng: np.random.Generator,
 ) -> None:
-    """One gradient step towards the targets."""
+    """One gradient step towards the targets.
+
+    Errors are squared and not clipped: an order or an opt-out is rare and many standard deviations
+    large, and a clipped error would count it as one.
+    """
     here, after = memory.sample(settings.batch_rows, rng)
     wanted = targets(online, target, here, after, gamma=settings.gamma, scale=scale)
-    loss = functional.smooth_l1_loss(online.value_of(here), wanted)
+    loss = functional.mse_loss(online.value_of(here), wanted)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(online.parameters(), 10.0)
