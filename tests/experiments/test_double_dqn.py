@@ -10,11 +10,21 @@ import numpy as np
 import pytest
 import torch
 
+from bandit.actions import assemble
+from bandit.floor import check_pmf
+from bandit.outcomes import UPLIFT
 from experiments import double_dqn
 from experiments.double_dqn import Memory, Network, Settings, targets, train
+from experiments.record import RESULTS
 from policies.baselines.q_network import QNetwork
+from policies.registry import build
+from policies.shape import PolicyShape
+from simulator.config import load
 from simulator.env_request import request_of
+from simulator.guard import WorldGuard
+from simulator.offers import Slates
 from simulator.vector_env import PushVectorEnv
+from simulator.world import World
 
 SMALL = Settings(
     preset="tiny",
@@ -165,3 +175,26 @@ def test_it_learns_the_item_that_is_written_in_what_is_seen() -> None:
     open_ = asked.mask[:, 1:].all(axis=1)
     wanted = asked.item_features[:, :, -1].argmax(axis=1)
     assert (sends.argmax(axis=1) == wanted)[open_].mean() > 0.95
+
+
+def test_the_committed_networks_decide_in_the_simulated_world() -> None:
+    """What was trained on a face is asked in the loop, and is what the table says: no uniform."""
+    world = World(load("ecommerce"), 50, 7)
+    seen = world.observe()
+    assert seen is not None
+    items = Slates(world=world)(seen)
+    asked = assemble(seen, items, reasons=WorldGuard(world).plan(seen, items))
+    shape = PolicyShape(
+        n_context=asked.context.shape[1],
+        n_item_features=asked.item_features.shape[2],
+        n_slot_features=asked.slot_features.shape[2],
+        n_users=50,
+        n_items=2000,
+        n_slots=asked.n_slots,
+    )
+    for seed in (1, 2):
+        options = {"params": {"network": str(RESULTS / f"double_dqn_{seed}.npz")}}
+        policy = build("double_dqn", shape, scheme=UPLIFT, options=options)
+        pmf = policy.pmf(asked, 1)
+        check_pmf(pmf, asked.mask)
+        np.testing.assert_array_equal(pmf.max(axis=1), 1.0)
