@@ -47,16 +47,14 @@ class CollaborativeTowers:
     def __init__(self, n_items: int, params: FactorParams | None = None) -> None:
         self.params = params or FactorParams()
         self.vectors: NDArray[np.float32] = np.zeros((n_items, self.params.n_factors), np.float32)
+        self._solves: Any = None
 
     def query(self, history: History, context: Array) -> Array:
         """Solve for each user's factors, (N, d); zeros where there is no history."""
         query = np.zeros((history.n_rows, self.params.n_factors))
         if len(history.row):
-            with threadpool_limits(1, "blas"):
-                model = self._model()
-                model.item_factors = self.vectors
-                users = np.arange(history.n_rows)
-                query[:] = model.recalculate_user(users, self._confidences(history))
+            users = np.arange(history.n_rows)
+            query[:] = self._solver().recalculate_user(users, self._confidences(history))
         return query
 
     def chance(self, score: Array) -> Array:
@@ -70,7 +68,7 @@ class CollaborativeTowers:
         with threadpool_limits(1, "blas"):
             model = self._model()
             model.fit(self._confidences(history), show_progress=False)
-        self.vectors = np.array(model.item_factors, np.float32)
+        self.vectors, self._solves = np.array(model.item_factors, np.float32), None
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the item factors."""
@@ -79,7 +77,18 @@ class CollaborativeTowers:
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore what :meth:`state` returned."""
         check_state(state, {"towers.vectors": self.vectors.shape})
-        self.vectors = np.array(state["towers.vectors"], np.float32)
+        self.vectors, self._solves = np.array(state["towers.vectors"], np.float32), None
+
+    def _solver(self) -> Any:
+        """A model of the present item factors, made once: their products are kept in it."""
+        if self._solves is None:
+            # Limits take two milliseconds to set; solving one user is not worth that.
+            with threadpool_limits(1, "blas"):
+                model = self._model()
+                model.item_factors = self.vectors
+                _ = model.YtY  # computed and kept
+            self._solves = model
+        return self._solves
 
     def _model(self) -> Any:
         return AlternatingLeastSquares(
