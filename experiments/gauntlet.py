@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.gauntlet_run import run
-from experiments.gauntlet_tasks import CLICKS, Task, TwoArms, Wide
+from experiments.gauntlet_run import policy_for, run
+from experiments.gauntlet_tasks import Task, TwoArms, Wide
 from experiments.record import RESULTS, markdown
-from policies.registry import DEFAULT, build
+from policies.registry import DEFAULT
 from service.jobs.provenance import provenance
 from service.jobs.steps import write_json
 
@@ -33,7 +33,7 @@ BARS = {"T1": (0.0390, 0.0375, 0.95), "T1b": (0.70, 0.60, 0.0)}
 """Least of a seed (T1) or of the mean (T1b), least of the worst seed, and share of seeds above."""
 
 _TASKS: dict[str, Callable[..., Task]] = {"T1": TwoArms, "T1b": Wide}
-_TWINS = ("lints", "hybrid_lints", "hybrid_ucb")
+_PEERS = ("hybrid_lints", "hybrid_ucb", "vw_egreedy", "vw_squarecb", "vw_regcb", "vw_bag")
 
 
 def scored(name: str, policy_id: str, seed: int, *, n_decisions: int | None = None) -> float:
@@ -44,7 +44,7 @@ def scored(name: str, policy_id: str, seed: int, *, n_decisions: int | None = No
     name : str
         ``"T1"`` or ``"T1b"``.
     policy_id : str
-        See :func:`policies.registry.policies`; built with its own defaults.
+        See :func:`experiments.gauntlet_run.policy_for`.
     seed : int
         Of task and policy.
     n_decisions : int, optional
@@ -52,7 +52,7 @@ def scored(name: str, policy_id: str, seed: int, *, n_decisions: int | None = No
     """
     changes = {} if n_decisions is None else {"n_decisions": n_decisions}
     task = _TASKS[name](seed=seed, **changes)
-    score = run(task, build(policy_id, task.shape, scheme=CLICKS), seed=seed)
+    score = run(task, policy_for(policy_id, task.shape), seed=seed)
     return score.policy if name == "T1" else score.share
 
 
@@ -79,7 +79,7 @@ def summary(name: str, policy_id: str, scores: Sequence[float]) -> dict[str, Any
 def main(argv: Sequence[str] | None = None) -> None:
     """Run what is asked for, and write JSON and table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--policies", nargs="*", default=[DEFAULT, *_TWINS], metavar="ID")
+    parser.add_argument("--policies", nargs="*", default=[DEFAULT, *_PEERS], metavar="ID")
     parser.add_argument("--tasks", nargs="*", default=list(_TASKS), choices=list(_TASKS))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--decisions", type=int, help="fewer than the tasks have: a quick look")

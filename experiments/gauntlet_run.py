@@ -18,8 +18,10 @@ from bandit.floor import Floor
 from bandit.outcomes import Feedback
 from bandit.protocols import Policy
 from experiments.gauntlet_tasks import CLICKS, Batch, Task
+from policies.registry import build
+from policies.shape import PolicyShape
 
-__all__ = ["Score", "feedback_of", "run"]
+__all__ = ["Score", "feedback_of", "policy_for", "run"]
 
 _FLOOR = Floor(hold=0.0, send=0.0)
 
@@ -36,6 +38,15 @@ class Score:
     def share(self) -> float:
         """Share of the way from random to best."""
         return (self.policy - self.random) / (self.best - self.random)
+
+
+def policy_for(policy_id: str, shape: PolicyShape) -> Policy:
+    """A policy with its own defaults; Vowpal Wabbit's is told to cross context, item and slot.
+
+    As its tutorial does (``-q UA``): without crosses it could not rank by context at all.
+    """
+    options = {"model": {"interactions": "ci cs"}} if policy_id.startswith("vw_") else {}
+    return build(policy_id, shape, scheme=CLICKS, options=options)
 
 
 def run(task: Task, policy: Policy, *, seed: int) -> Score:

@@ -23,10 +23,10 @@ from bandit.decide import Stamp, decide
 from bandit.draws import key_of
 from bandit.floor import NO_FLOOR
 from bandit.protocols import Policy
-from experiments.gauntlet_run import feedback_of
+from experiments.gauntlet_run import feedback_of, policy_for
 from experiments.gauntlet_tasks import CLICKS, Batch, request_of
 from experiments.record import RESULTS, record
-from policies.registry import DEFAULT, build
+from policies.registry import DEFAULT
 from policies.shape import PolicyShape
 
 __all__ = ["Digits", "Tutorial", "main", "reward"]
@@ -124,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, make in (("T19 tutorial", Tutorial), ("T25 digits", Digits)):
         for policy_id in chosen.policies:
             found = [
-                reward(task, build(policy_id, task.shape, scheme=CLICKS), seed=seed)
+                reward(task, policy_for(policy_id, task.shape), seed=seed)
                 for seed in range(chosen.seeds)
                 for task in [make(seed=seed, **changes)]
             ]
