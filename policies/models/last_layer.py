@@ -43,6 +43,7 @@ class LastLayer:
     square: Array = field(init=False)  # (R',) Σ w·y²
     n_seen: Array = field(init=False)  # (R',) Σ w
     _posterior: tuple[Array, Array] | None = field(init=False, default=None)
+    _covariance: tuple[slice, Array, Array] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         r, p = self.n_components, self.n_features
@@ -97,12 +98,17 @@ class LastLayer:
         return self._posterior
 
     def covariance(self, block: slice) -> Array:
-        """Covariance of a block of coefficients, (R', B, B)."""
-        factor = self.posterior()[1][:, block]
-        spread = np.empty((len(factor), factor.shape[1], factor.shape[1]))
-        for row, twin in enumerate(twins(factor)):
-            spread[row] = spread[twin] if twin < row else factor[row] @ factor[row].T
-        return spread
+        """Covariance of a block of coefficients, (R', B, B); kept like the posterior."""
+        mean, whole = self.posterior()
+        held = self._covariance
+        if held is None or held[0] != block or held[1] is not mean:
+            factor = whole[:, block]
+            spread = np.empty((len(factor), factor.shape[1], factor.shape[1]))
+            for row, twin in enumerate(twins(factor)):
+                spread[row] = spread[twin] if twin < row else factor[row] @ factor[row].T
+            spread.flags.writeable = False
+            self._covariance = held = block, mean, spread
+        return held[2]
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the sums."""
