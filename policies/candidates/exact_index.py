@@ -44,10 +44,12 @@ class ExactIndex:
     def search(self, query: Array, n: int) -> Whole:
         """Ids of the n items of the largest product, (N, n), best first."""
         n_items = len(self.vectors)
+        # Mixed precisions would copy every vector at every call.
+        asked = query.astype(self.vectors.dtype, copy=False)
         found = np.full((len(query), n), -1, np.int64)
         step = max(1, _BLOCK_CELLS // max(n_items, 1))
         for start in range(0, len(query), step):
-            losses = -(query[start : start + step] @ self.vectors.T)
+            losses = -(asked[start : start + step] @ self.vectors.T)
             best = np.broadcast_to(np.arange(n_items), losses.shape)
             if n < n_items:
                 best = np.argpartition(losses, n, axis=1)[:, :n]
