@@ -142,12 +142,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _row(name: str, policy_id: str, found: Array) -> dict[str, Any]:
-    half = 1.96 * float(found.std(ddof=1)) / np.sqrt(len(found)) if len(found) > 1 else 0.0
+    error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else 0.0
     return {
         "task": name,
         "policy": policy_id,
         "mean": float(found.mean()),
-        "± 95 %": half,
+        "± 95 %": 1.96 * float(error),
         "worst": float(found.min()),
         "seeds": len(found),
     }

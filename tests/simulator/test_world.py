@@ -350,7 +350,7 @@ def test_the_loop_runs_policies_end_to_end_and_repeats_itself(
             policy=build(policy_id, shape, scheme=UPLIFT),
             candidates=Slates(world=world),
             guard=WorldGuard(world),
-            join=Joiner(UPLIFT),
+            join=Joiner(UPLIFT, list_width=world.config.clock.n_candidates),
             floor=Floor(),
             key=3,
             store=store,
