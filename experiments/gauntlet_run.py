@@ -7,6 +7,7 @@ half, beside the rates of a random choice and of the best. Decisions are drawn b
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from experiments.gauntlet_tasks import CLICKS, Batch, Task
 from policies.registry import build
 from policies.shape import PolicyShape
 
-__all__ = ["Score", "feedback_of", "policy_for", "run"]
+__all__ = ["Score", "policy_for", "run", "turns"]
 
 _FLOOR = Floor(hold=0.0, send=0.0)
 
@@ -61,29 +62,36 @@ def run(task: Task, policy: Policy, *, seed: int) -> Score:
     seed : int
         Of the policy's draws and of the actions drawn from its pmf.
     """
-    totals, n_done, n_scored = np.zeros(3), 0, 0
-    for batch in task.batches():
-        decisions = _decided(batch, policy, first=n_done, seed=seed)
-        n = decisions.n_rows
-        if 2 * n_done >= task.n_decisions:
+    totals, n_scored = np.zeros(3), 0
+    for first, batch, decisions in turns(task.batches(), policy, seed=seed, floor=_FLOOR):
+        if 2 * first >= task.n_decisions:
             sends = batch.rates[:, 1:]
             chosen = float((decisions.pmf * batch.rates).sum())
             totals += chosen, float(sends.mean(axis=1).sum()), float(sends.max(axis=1).sum())
-            n_scored += n
-        n_done += n
-        policy.update(feedback_of(batch, decisions))
+            n_scored += decisions.n_rows
     means = totals / n_scored
     return Score(policy=float(means[0]), random=float(means[1]), best=float(means[2]))
 
 
-def _decided(batch: Batch, policy: Policy, *, first: int, seed: int) -> Decisions:
-    stamp = Stamp(policy=policy.policy_id, scheme=CLICKS.name, state_seq=first, floor=_FLOOR)
-    pmf = policy.pmf(batch.request, key_of(policy.policy_id, seed, first))
-    ids = first + np.arange(batch.request.n_rows, dtype=np.int64)
-    return decide(pmf, batch.request, key=seed, stamp=stamp, decision_id=ids)
+def turns(
+    batches: Iterable[Batch], policy: Policy, *, seed: int, floor: Floor
+) -> Iterator[tuple[int, Batch, Decisions]]:
+    """Decide batch by batch, and learn the clicks of each before the next.
+
+    Yields the number of decisions made before, the batch, and its decisions.
+    """
+    first = 0
+    for batch in batches:
+        stamp = Stamp(policy=policy.policy_id, scheme=CLICKS.name, state_seq=first, floor=floor)
+        pmf = policy.pmf(batch.request, key_of(policy.policy_id, seed, first))
+        ids = first + np.arange(batch.request.n_rows, dtype=np.int64)
+        decisions = decide(pmf, batch.request, key=seed, stamp=stamp, decision_id=ids)
+        yield first, batch, decisions
+        policy.update(_feedback(batch, decisions))
+        first += decisions.n_rows
 
 
-def feedback_of(batch: Batch, decisions: Decisions) -> Feedback:
+def _feedback(batch: Batch, decisions: Decisions) -> Feedback:
     """Clicks of a batch, final at once."""
     request, action, n = batch.request, decisions.planned, decisions.n_rows
     row = np.arange(n)

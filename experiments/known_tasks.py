@@ -19,12 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from bandit.decide import Stamp, decide
-from bandit.draws import key_of
 from bandit.floor import NO_FLOOR
 from bandit.protocols import Policy
-from experiments.gauntlet_run import feedback_of, policy_for
-from experiments.gauntlet_tasks import CLICKS, Batch, request_of
+from experiments.gauntlet_run import policy_for, turns
+from experiments.gauntlet_tasks import Batch, request_of
 from experiments.record import RESULTS, record
 from policies.registry import DEFAULT
 from policies.shape import PolicyShape
@@ -100,14 +98,9 @@ class Digits:
 def reward(task: Tutorial | Digits, policy: Policy, *, seed: int) -> float:
     """Mean true reward of the policy's own pmf over all rounds; it learns after every batch."""
     total, n_done = 0.0, 0
-    for batch in task.batches():
-        stamp = Stamp(policy=policy.policy_id, scheme=CLICKS.name, state_seq=n_done, floor=NO_FLOOR)
-        pmf = policy.pmf(batch.request, key_of(policy.policy_id, seed, n_done))
-        ids = n_done + np.arange(batch.request.n_rows, dtype=np.int64)
-        decisions = decide(pmf, batch.request, key=seed, stamp=stamp, decision_id=ids)
+    for _, batch, decisions in turns(task.batches(), policy, seed=seed, floor=NO_FLOOR):
         total += float((decisions.pmf * batch.rates).sum())
         n_done += decisions.n_rows
-        policy.update(feedback_of(batch, decisions))
     return total / n_done
 
 

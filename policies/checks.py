@@ -16,13 +16,22 @@ from numpy.typing import NDArray
 from bandit.actions import Request
 from bandit.errors import BadInputError, BadShapeError, expect_shape
 from bandit.outcomes import Feedback, RewardScheme
+from policies.parts import learned_of
 
-__all__ = ["check_feedback", "check_request", "check_scheme", "check_state"]
+__all__ = [
+    "check_feedback",
+    "check_request",
+    "check_scheme",
+    "check_state",
+    "check_turn",
+    "learned_rows",
+]
 
 Lengths = tuple[int, int, int]
 _NAMES = ("context", "item_features", "slot_features")
 # A row of that size weighs 1e12: beside it what other rows taught is known to 1e-4.
 _LARGEST = 1e6
+_LARGEST_VALUE = 1e12
 
 
 def check_request(request: Request, lengths: Lengths) -> None:
@@ -75,6 +84,50 @@ def check_feedback(feedback: Feedback, lengths: Lengths) -> None:
             f"expected features (context, and item by slot) of at most {_LARGEST:g} in size, "
             f"got {largest:g}: such a row drowns what others taught; scale features to about 1"
         )
+
+
+def learned_rows(
+    feedback: Feedback, scheme: RewardScheme
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values and precisions of the learned components, checked, (N, R') each.
+
+    Parameters
+    ----------
+    feedback : Feedback
+        N rows.
+    scheme : RewardScheme
+        The policy's own, which feedback may differ from by its weights only.
+    """
+    check_scheme(feedback.scheme, scheme)
+    learned = learned_of(scheme)
+    target, weight = feedback.components[:, learned], feedback.maturity[:, learned]
+    if not (np.abs(target) <= _LARGEST_VALUE).all():
+        raise BadInputError(
+            f"expected finite components of at most {_LARGEST_VALUE:g} in size in feedback, "
+            f"got {np.abs(target).max()}"
+        )
+    if not ((weight >= 0) & (weight <= 1)).all():
+        raise BadInputError(f"expected maturity in [0, 1], got {weight.min()}, {weight.max()}")
+    return target, weight
+
+
+def check_turn(basis: NDArray[np.float64], kept: float, *, n_context: int) -> None:
+    """Raise :class:`BadInputError` unless contexts of this length may turn to ``basis``·c.
+
+    Parameters
+    ----------
+    basis : ndarray, (D, D)
+        Q, orthogonal.
+    kept : float
+        ρ in (0, 1]: share of the old context that Q explains.
+    n_context : int
+        D.
+    """
+    expect_shape("basis", basis, (n_context, n_context), "a row a new coordinate")
+    if not np.allclose(basis @ basis.T, np.eye(n_context), rtol=0.0, atol=1e-6):
+        raise BadInputError("expected an orthogonal basis, got one whose Q·Qᵀ is not 1")
+    if not 0 < kept <= 1:
+        raise BadInputError(f"expected kept in (0, 1], got {kept}")
 
 
 def check_scheme(scheme: RewardScheme, ours: RewardScheme) -> None:

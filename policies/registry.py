@@ -16,6 +16,7 @@ from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Policy
 from policies import discovery
+from policies.default import DEFAULT
 from policies.entries import (
     baselines,
     budgets,
@@ -42,8 +43,6 @@ __all__ = [
     "policies",
 ]
 
-DEFAULT = "hybrid_ts"
-"""The policy for whoever asks for none, with its own defaults: chosen by the gauntlets."""
 
 _ENTRIES: tuple[Entry, ...] = (
     *baselines.ENTRIES,

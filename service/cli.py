@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bandit.errors import BadInputError, OpportuneError
-from policies.registry import DEFAULT
+from policies.default import DEFAULT
 
 __all__ = ["main"]
 

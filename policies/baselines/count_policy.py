@@ -19,6 +19,7 @@ from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
 from policies.baselines.behaviour_counts import BehaviourCounts, CountParams
 from policies.exploration import best_action
+from policies.parts import send_value
 from policies.shape import PolicyShape
 
 __all__ = ["CountPolicy"]
@@ -139,4 +140,4 @@ class CountPolicy:
         return float(self.scheme.weights[self._learned()])
 
     def _cost(self) -> float:
-        return sum(c.weight for c in self.scheme.components if c.measure == "send")
+        return send_value(self.scheme)

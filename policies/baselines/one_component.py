@@ -14,13 +14,13 @@ from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate
 from policies.checks import check_feedback, check_request, check_scheme
+from policies.parts import estimate_of
 from policies.shape import PolicyShape
 
 __all__ = [
     "expect_feedback",
     "expect_request",
     "first_learned",
-    "send_cost",
     "tell",
     "uplift_of_pairs",
 ]
@@ -43,11 +43,6 @@ def first_learned(scheme: RewardScheme) -> int:
         f"expected a component of scheme {scheme.name!r} that can be learned, got costs of sending "
         "only"
     )
-
-
-def send_cost(scheme: RewardScheme) -> float:
-    """Weighted worth of sending as such, 0 or less where sends cost."""
-    return sum(c.weight for c in scheme.components if c.measure == "send")
 
 
 def tell(feedback: Feedback, scheme: RewardScheme) -> tuple[Array, NDArray[np.bool_]]:
@@ -128,12 +123,4 @@ def uplift_of_pairs(
     for which in (0, 1):
         of_base[which, :, component] = base[which]
         of_uplift[which, :, 1:, component] = uplift[which].reshape(n, request.n_actions - 1)
-    for position, known in enumerate(scheme.components):
-        if known.measure == "send":
-            of_uplift[0, :, 1:, position] = 1.0
-    return Estimate(
-        base_mean=of_base[0],
-        base_sd=of_base[1],
-        uplift_mean=of_uplift[0],
-        uplift_sd=of_uplift[1],
-    )
+    return estimate_of(scheme, of_base, of_uplift)

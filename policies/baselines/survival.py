@@ -23,10 +23,11 @@ from bandit.errors import BadInputError, StateError, expect_shape
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
 from bandit.slots import HOUR_MS
-from policies.baselines.one_component import first_learned, send_cost, uplift_of_pairs
+from policies.baselines.one_component import first_learned, uplift_of_pairs
 from policies.baselines.weibull_math import chance_within, fit
 from policies.checks import check_feedback, check_request, check_scheme, check_state
 from policies.exploration import best_action
+from policies.parts import send_value
 from policies.shape import PolicyShape
 
 __all__ = ["SurvivalParams", "SurvivalThreshold"]
@@ -112,7 +113,7 @@ class SurvivalThreshold:
         lift = after - before[:, None]
         worth = float(self.scheme.weights[first_learned(self.scheme)])
         is_sent = (lift > self.params.threshold * before[:, None]) & (
-            worth * lift + send_cost(self.scheme) > 0
+            worth * lift + send_value(self.scheme) > 0
         )
         # Those that are not to be sent stand below hold, for rows where holding is masked.
         values = np.where(is_sent, lift, lift - 2.0)

@@ -26,7 +26,6 @@ from policies.baselines.one_component import (
     expect_feedback,
     expect_request,
     first_learned,
-    send_cost,
     tell,
     uplift_of_pairs,
 )
@@ -34,6 +33,7 @@ from policies.baselines.pair_table import PairTable
 from policies.checks import check_state
 from policies.models.linear_math import row_chunks
 from policies.models.open_rows import OpenRows
+from policies.parts import send_value
 from policies.shape import PolicyShape
 
 __all__ = ["BetaParams", "UserBeta"]
@@ -206,7 +206,7 @@ class UserBeta:
         worth = float(self.scheme.weights[first_learned(self.scheme)]) * drawn
         is_open = request.mask[:, 1:].reshape(n, n_items, request.n_slots)
         best, top = _best_pairs(worth[..., :n_items], worth[..., n_items:-1], is_open)
-        is_worth_it = top + send_cost(self.scheme) > worth[..., -1]
+        is_worth_it = top + send_value(self.scheme) > worth[..., -1]
         is_held = np.asarray(request.mask[:, :1] & ~is_worth_it)  # (N, M)
         sends = (best * ~is_held[..., None]).mean(axis=1)
         return np.concatenate([is_held.mean(axis=1)[:, None], sends], axis=1)

@@ -24,6 +24,7 @@ from bandit.slots import HOUR_MS
 from policies.baselines.volume_math import WEEK_MS, is_due, threshold, volumes, worths
 from policies.checks import check_request, check_state
 from policies.models.linear_head import HeadParams, LinearHead
+from policies.parts import send_value
 from policies.shape import PolicyShape
 
 __all__ = ["BudgetParams", "WeeklyBudget"]
@@ -237,7 +238,7 @@ class WeeklyBudget:
         theta = self._a_week() @ mean[:, self.head.pair_block()]
         amounts = np.arange(self.params.most + 1)
         gains = _crossed(context) @ theta.reshape(-1, 2) @ _shapes(amounts).T  # (N, most + 1)
-        cost = sum(c.weight for c in self.scheme.components if c.measure == "send")
+        cost = send_value(self.scheme)
         return worths(gains + cost * amounts, least=self.params.least)
 
     def _a_week(self) -> Array:

@@ -22,7 +22,14 @@ from bandit.draws import Stream, generator
 from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
-from policies.checks import check_feedback, check_request, check_scheme, check_state
+from policies.checks import (
+    check_feedback,
+    check_request,
+    check_scheme,
+    check_state,
+    check_turn,
+    learned_rows,
+)
 from policies.models.blocks import Blocks
 from policies.models.glm_head import GlmHead, GlmParams
 from policies.models.glm_math import Posterior
@@ -30,6 +37,7 @@ from policies.models.hybrid_estimate import believed
 from policies.models.hybrid_math import Drawn, base_of, drawn, uplift_of
 from policies.models.linear_math import row_chunks, shares_of
 from policies.models.open_rows import OpenRows
+from policies.parts import estimate_of, learned_of, send_value
 from policies.shape import PolicyShape
 
 __all__ = ["HybridModel"]
@@ -40,7 +48,6 @@ Whole = NDArray[np.int64]
 
 _CHUNK_ROWS = 512  # a batch's Newton steps are as large as it is, squared
 _SPREAD_DRAWS = 128
-_LARGEST_VALUE = 1e12
 
 
 @dataclass(slots=True)
@@ -72,7 +79,7 @@ class HybridModel:
         self.params = params or GlmParams()
         self.blocks = Blocks(shape)
         self.scheme = scheme
-        self.learned = np.flatnonzero([c.measure != "send" for c in scheme.components])
+        self.learned = learned_of(scheme)
         self.n_items = shape.n_items if shape.n_items <= self.params.most_items else 0
         self.heads = [self._head(scheme.components[r].measure) for r in self.learned]
         self.log_discount = 0.0
@@ -143,12 +150,7 @@ class HybridModel:
             base[..., component], uplift[..., component] = believed(
                 head, self.blocks, request, has_items=self.n_items > 0
             )
-        for place, known in enumerate(self.scheme.components):
-            if known.measure == "send":
-                uplift[0, :, 1:, place] = 1.0
-        return Estimate(
-            base_mean=base[0], base_sd=base[1], uplift_mean=uplift[0], uplift_sd=uplift[1]
-        )
+        return estimate_of(self.scheme, base, uplift)
 
     def update(self, feedback: Feedback) -> None:
         """Take rows for the first time, after discounting what was learned before."""
@@ -192,17 +194,12 @@ class HybridModel:
             features, item = self._features(columns)
             decay = np.exp(self.log_discount - columns["log_discount"][:, 0])  # (n,)
             for r, head in enumerate(self.heads):
-                new, old = (
-                    (target[rows, r], weight[rows, r]),
-                    (
-                        columns["target"][:, r],
-                        columns["weight"][:, r],
-                    ),
-                )
-                more = decay * (new[1] - old[1])
-                weighted = decay * (new[1] * new[0] - old[1] * old[0])
+                new, known = target[rows, r], weight[rows, r]
+                old, knew = columns["target"][:, r], columns["weight"][:, r]
+                more = decay * (known - knew)
+                weighted = decay * (known * new - knew * old)
                 head.add(features, item, at=columns["at"][:, r], weighted=weighted, weight=more)
-                square = decay @ (new[1] * new[0] ** 2 - old[1] * old[0] ** 2)
+                square = decay @ (known * new**2 - knew * old**2)
                 head.note(square=float(square), rows=float(more.sum()))
         self.rows.put("target", where, target)
         self.rows.put("weight", where, weight)
@@ -218,11 +215,8 @@ class HybridModel:
         kept : float
             ρ in (0, 1]: share of the old context that Q explains; data are discounted by it.
         """
+        check_turn(basis, kept, n_context=self.blocks.lengths[0])
         turn = self.blocks.turned(basis)
-        if not np.allclose(basis @ basis.T, np.eye(len(basis)), rtol=0.0, atol=1e-6):
-            raise BadInputError("expected an orthogonal basis, got one whose Q·Qᵀ is not 1")
-        if not 0 < kept <= 1:
-            raise BadInputError(f"expected kept in (0, 1], got {kept}")
         for head in self.heads:
             head.turn(turn)
         self.rows.turn("context", basis)
@@ -252,7 +246,7 @@ class HybridModel:
 
     def send_value(self) -> float:
         """Weighted worth of sending as such: costs that are known, not learned."""
-        return sum(c.weight for c in self.scheme.components if c.measure == "send")
+        return send_value(self.scheme)
 
     def _head(self, measure: str) -> GlmHead:
         link: Any = self.params.responses if measure == "any" else "identity"
@@ -319,16 +313,7 @@ class HybridModel:
 
     def _seen(self, feedback: Feedback) -> tuple[Array, Array]:
         """Values and precisions of the learned components, checked, (N, R') each."""
-        check_scheme(feedback.scheme, self.scheme)
-        target = feedback.components[:, self.learned]
-        weight = feedback.maturity[:, self.learned]
-        if not (np.abs(target) <= _LARGEST_VALUE).all():
-            raise BadInputError(
-                f"expected finite components of at most {_LARGEST_VALUE:g} in size in feedback, "
-                f"got {np.abs(target).max()}"
-            )
-        if not ((weight >= 0) & (weight <= 1)).all():
-            raise BadInputError(f"expected maturity in [0, 1], got {weight.min()}, {weight.max()}")
+        target, weight = learned_rows(feedback, self.scheme)
         for r, head in enumerate(self.heads):
             told = target[:, r]
             if head.link == "logistic" and not ((told >= 0) & (told <= 1)).all():

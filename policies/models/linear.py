@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.actions import Request
-from bandit.draws import Stream, generator
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
 from policies.models.contrast_math import contrast_variances
 from policies.models.linear_head import HeadParams, LinearHead
 from policies.models.linear_math import (
     best_shares,
+    component_draws,
     pair_scores,
     pair_variances,
-    posterior_draws,
     row_chunks,
 )
+from policies.parts import estimate_of, send_value
 from policies.shape import PolicyShape
 
 __all__ = ["LinearModel"]
@@ -112,12 +112,7 @@ class LinearModel:
             base[1, :, component] = np.linalg.norm(base_features @ factor[row, :n_base], axis=1)
             uplift[0, :, 1:, component] = pair_scores(item, slot, mean[row, pairs])
             uplift[1, :, 1:, component] = np.sqrt(pair_variances(item, slot, spread[row]))
-        for component, known in enumerate(self.scheme.components):
-            if known.measure == "send":
-                uplift[0, :, 1:, component] = 1.0
-        return Estimate(
-            base_mean=base[0], base_sd=base[1], uplift_mean=uplift[0], uplift_sd=uplift[1]
-        )
+        return estimate_of(self.scheme, base, uplift)
 
     def values(self, request: Request) -> Array:
         """Weighted mean uplift of every action, (N, A); 0 for hold."""
@@ -186,12 +181,9 @@ class LinearModel:
         asked = key, n_draws, scale
         if self._drawn is None or self._drawn[0] != asked or self._drawn[1] is not mean:
             pairs = self.head.pair_block()
-            rng = generator(key, stream=Stream.POSTERIOR)
-            theta = np.zeros((len(mean), n_draws, self.head.n_pairs))
-            for row in range(len(mean)):
-                theta[row] = posterior_draws(
-                    mean[row, pairs], factor[row, pairs], scale=scale, n_draws=n_draws, rng=rng
-                )
+            theta = component_draws(
+                mean[:, pairs], factor[:, pairs], key=key, n_draws=n_draws, scale=scale
+            )
             self._drawn = asked, mean, theta
         return self._drawn[2]
 
@@ -201,4 +193,4 @@ class LinearModel:
 
     def send_value(self) -> float:
         """Weighted worth of sending as such: costs that are known, not learned."""
-        return sum(c.weight for c in self.scheme.components if c.measure == "send")
+        return send_value(self.scheme)

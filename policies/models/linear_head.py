@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from bandit.actions import Request
 from bandit.errors import BadInputError, expect_shape
 from bandit.outcomes import Feedback, RewardScheme
-from policies.checks import check_feedback, check_request, check_scheme, check_state
+from policies.checks import (
+    check_feedback,
+    check_request,
+    check_scheme,
+    check_state,
+    check_turn,
+    learned_rows,
+)
 from policies.models.linear_math import (
     factor_of_covariance,
     joint_features,
@@ -27,12 +34,12 @@ from policies.models.linear_math import (
     twins,
 )
 from policies.models.open_rows import OpenRows
+from policies.parts import learned_of
 
 __all__ = ["HeadParams", "LinearHead"]
 
 Array = NDArray[np.float64]
 _CHUNK_BYTES = 2**24
-_LARGEST_VALUE = 1e12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +136,7 @@ class LinearHead:
     @property
     def learned(self) -> NDArray[np.int64]:
         """Positions of the components that are learned: all but costs of the send itself."""
-        measures = [component.measure for component in self.scheme.components]
-        return np.flatnonzero(np.array(measures) != "send")
+        return learned_of(self.scheme)
 
     def reweigh(self, scheme: RewardScheme) -> None:
         """Take other weights of the same components; what was learned stays."""
@@ -141,7 +147,7 @@ class LinearHead:
         """Take rows for the first time, after discounting what was learned before."""
         if feedback.n_rows == 0:
             return
-        target, weight = self._seen(feedback)
+        target, weight = learned_rows(feedback, self.scheme)
         check_feedback(feedback, self.lengths)
         self.rows.expect_new(feedback.decision_id)
         self._discount(self.params.forget)
@@ -164,7 +170,7 @@ class LinearHead:
         """Replace what was learned from rows that are still open."""
         if feedback.n_rows == 0:
             return
-        target, weight = self._seen(feedback)
+        target, weight = learned_rows(feedback, self.scheme)
         where = self.rows.positions(feedback.decision_id)
         columns = {name: self.rows.take(name, where) for name in self.rows.widths}
         decay = np.exp(self.log_discount - columns["log_discount"])  # (N, 1)
@@ -230,11 +236,7 @@ class LinearHead:
         Coefficients of ζ stay as they are: item or slot features that hold coordinates of the
         encoder would have to turn as well, and do not.
         """
-        expect_shape("basis", basis, (self.n_context, self.n_context), "a row a new coordinate")
-        if not np.allclose(basis @ basis.T, np.eye(self.n_context), rtol=0.0, atol=1e-6):
-            raise BadInputError("expected an orthogonal basis, got one whose Q·Qᵀ is not 1")
-        if not 0 < kept <= 1:
-            raise BadInputError(f"expected kept in (0, 1], got {kept}")
+        check_turn(basis, kept, n_context=self.n_context)
         turn = np.eye(self.n_base + self.n_pairs)
         turn[1 : self.n_base, 1 : self.n_base] = basis
         self.precision = turn @ self.precision @ turn.T
@@ -307,20 +309,6 @@ class LinearHead:
             setattr(self, name, np.array(state[name], np.float64))
         self.log_discount = float(state["log_discount"])
         self._posterior = self._pair_covariance = None
-
-    def _seen(self, feedback: Feedback) -> tuple[Array, Array]:
-        """Values and precisions of the learned components, checked, (N, R') each."""
-        check_scheme(feedback.scheme, self.scheme)
-        target = feedback.components[:, self.learned]
-        weight = feedback.maturity[:, self.learned]
-        if not (np.abs(target) <= _LARGEST_VALUE).all():
-            raise BadInputError(
-                f"expected finite components of at most {_LARGEST_VALUE:g} in size in feedback, "
-                f"got {np.abs(target).max()}"
-            )
-        if not ((weight >= 0) & (weight <= 1)).all():
-            raise BadInputError(f"expected maturity in [0, 1], got {weight.min()}, {weight.max()}")
-        return target, weight
 
     def _add(
         self, columns: Mapping[str, Array], weight: Array, weighted: Array, squared: Array

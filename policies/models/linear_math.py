@@ -12,8 +12,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.draws import Stream, generator
+
 __all__ = [
     "best_shares",
+    "component_draws",
     "factor_of_covariance",
     "joint_features",
     "moments_of",
@@ -111,6 +114,18 @@ def posterior_draws(
     """Draw parameters from N(mean, scale²·F·Fᵀ), (M, P'), of P' of them: F is (P', P)."""
     normal = rng.standard_normal((n_draws, factor.shape[1]))
     return np.asarray(mean + scale * normal @ factor.T)
+
+
+def component_draws(mean: Array, factor: Array, *, key: int, n_draws: int, scale: float) -> Array:
+    """Draws of R independent posteriors under a key, (R, M, P'): means (R, P'), factors (R, P', P).
+
+    The components follow each other in one stream, so each has draws of its own.
+    """
+    rng = generator(key, stream=Stream.POSTERIOR)
+    drawn = np.empty((len(mean), n_draws, mean.shape[1]))
+    for row, one in enumerate(mean):
+        drawn[row] = posterior_draws(one, factor[row], scale=scale, n_draws=n_draws, rng=rng)
+    return drawn
 
 
 def pair_scores(item: Array, slot: Array, theta: Array) -> Array:

@@ -16,19 +16,27 @@ from numpy.typing import NDArray
 
 from bandit.actions import Request
 from bandit.draws import Stream, generator, key_of, uniforms
-from bandit.errors import BadInputError, StateError, expect_shape
+from bandit.errors import StateError
 from bandit.growing_table import GrowingTable
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
-from policies.checks import check_feedback, check_request, check_scheme, check_state
+from policies.checks import (
+    check_feedback,
+    check_request,
+    check_scheme,
+    check_state,
+    check_turn,
+    learned_rows,
+)
 from policies.models.last_layer import LastLayer
 from policies.models.lesson import Lesson
-from policies.models.linear_math import posterior_draws, shares_of
+from policies.models.linear_math import component_draws, shares_of
 from policies.models.neural_estimate import believed, by_item, passes
 from policies.models.neural_params import NeuralParams
 from policies.models.open_rows import OpenRows
 from policies.models.tower_math import pair_scores, pair_variances
 from policies.models.towers import Towers, begin
+from policies.parts import estimate_of, learned_of, send_value
 from policies.shape import PolicyShape
 
 __all__ = ["NeuralLinear"]
@@ -37,7 +45,6 @@ Array = NDArray[np.float64]
 Columns = Mapping[str, Array]
 
 _CHUNK_ROWS = 4096
-_LARGEST_VALUE = 1e12
 
 
 class NeuralLinear:
@@ -70,7 +77,7 @@ class NeuralLinear:
         self.params = params or NeuralParams()
         self.scheme = scheme
         self.lengths = shape.n_context, shape.n_item_features, shape.n_slot_features
-        self.learned = np.flatnonzero([c.measure != "send" for c in scheme.components])
+        self.learned = learned_of(scheme)
         self.towers = begin(
             self.lengths,
             hidden=self.params.hidden,
@@ -151,18 +158,13 @@ class NeuralLinear:
         base, uplift = believed(
             self.towers, self.layer, request, learned=self.learned, n_components=len(self.scheme)
         )
-        for place, known in enumerate(self.scheme.components):
-            if known.measure == "send":
-                uplift[0, :, 1:, place] = 1.0
-        return Estimate(
-            base_mean=base[0], base_sd=base[1], uplift_mean=uplift[0], uplift_sd=uplift[1]
-        )
+        return estimate_of(self.scheme, base, uplift)
 
     def update(self, feedback: Feedback) -> None:
         """Take rows for the first time, after discounting what was learned before."""
         if feedback.n_rows == 0:
             return
-        target, weight = self._seen(feedback)
+        target, weight = learned_rows(feedback, self.scheme)
         check_feedback(feedback, self.lengths)
         self.open.expect_new(feedback.decision_id)
         self._discount(self.params.forget)
@@ -184,7 +186,7 @@ class NeuralLinear:
         """Replace what was learned from rows that are still open."""
         if feedback.n_rows == 0:
             return
-        target, weight = self._seen(feedback)
+        target, weight = learned_rows(feedback, self.scheme)
         where = self.open.positions(feedback.decision_id)
         columns = {name: self.open.take(name, where) for name in self.open.widths}
         decay = np.exp(self.log_discount - columns["log_discount"])  # (N, 1)
@@ -260,11 +262,7 @@ class NeuralLinear:
             ρ in (0, 1]: share of the old context that Q explains; data are discounted by it.
         """
         d = self.lengths[0]
-        expect_shape("basis", basis, (d, d), "a row a new coordinate")
-        if not np.allclose(basis @ basis.T, np.eye(d), rtol=0.0, atol=1e-6):
-            raise BadInputError("expected an orthogonal basis, got one whose Q·Qᵀ is not 1")
-        if not 0 < kept <= 1:
-            raise BadInputError(f"expected kept in (0, 1], got {kept}")
+        check_turn(basis, kept, n_context=d)
         turn = np.eye(self.towers.n_features)
         turn[1 : 1 + d, 1 : 1 + d] = basis
         self.towers = self.towers.turned(basis)
@@ -302,7 +300,7 @@ class NeuralLinear:
 
     def send_value(self) -> float:
         """Weighted worth of sending as such: costs that are known, not learned."""
-        return sum(c.weight for c in self.scheme.components if c.measure == "send")
+        return send_value(self.scheme)
 
     def _empty_layer(self) -> LastLayer:
         return LastLayer(self.towers.n_features, len(self.learned), self.params.head)
@@ -313,28 +311,11 @@ class NeuralLinear:
         asked = key, n_draws, scale
         if self._drawn is None or self._drawn[0] != asked or self._drawn[1] is not mean:
             pairs = self.towers.pair_block
-            rng = generator(key, stream=Stream.POSTERIOR)
-            theta = np.zeros((len(mean), n_draws, mean[:, pairs].shape[1]))
-            for row in range(len(mean)):
-                theta[row] = posterior_draws(
-                    mean[row, pairs], factor[row, pairs], scale=scale, n_draws=n_draws, rng=rng
-                )
+            theta = component_draws(
+                mean[:, pairs], factor[:, pairs], key=key, n_draws=n_draws, scale=scale
+            )
             self._drawn = asked, mean, theta
         return np.asarray(np.tensordot(self.weights(), self._drawn[2], axes=1))
-
-    def _seen(self, feedback: Feedback) -> tuple[Array, Array]:
-        """Values and precisions of the learned components, checked, (N, R') each."""
-        check_scheme(feedback.scheme, self.scheme)
-        target = feedback.components[:, self.learned]
-        weight = feedback.maturity[:, self.learned]
-        if not (np.abs(target) <= _LARGEST_VALUE).all():
-            raise BadInputError(
-                f"expected finite components of at most {_LARGEST_VALUE:g} in size in feedback, "
-                f"got {np.abs(target).max()}"
-            )
-        if not ((weight >= 0) & (weight <= 1)).all():
-            raise BadInputError(f"expected maturity in [0, 1], got {weight.min()}, {weight.max()}")
-        return target, weight
 
     def _add(self, columns: Columns, *, weighted: Array, squared: Array, weight: Array) -> None:
         for start in range(0, len(weight), _CHUNK_ROWS):
