@@ -27,7 +27,7 @@ from bandit.floor import Floor
 from bandit.log import LogWriter, read_log
 from bandit.outcome_log import OutcomeWriter, read_outcomes
 from bandit.slots import DAY_MS
-from experiments.record import RESULTS, record
+from experiments.record import RESULTS, half_width, record
 from simulator.calibrate import Calibration, FitSettings, calibrate
 from simulator.config import WorldConfig, load
 from simulator.fidelity import fidelity
@@ -151,7 +151,7 @@ def _rows(found: Sequence[Mapping[str, Any]], *, days: int) -> list[dict[str, An
                 "preset": parameter.value(preset),
                 "truth": true,
                 "mean found": float(values.mean()) if n else "",
-                "± (95 %)": float(1.96 * values.std(ddof=1) / np.sqrt(n)) if n > 1 else "",
+                "± (95 %)": half_width(values) if n > 1 else "",
                 "mean interval": f"{lows.mean():.4g} … {highs.mean():.4g}" if n else "",
                 "fitted in": f"{n} of {len(found)}",
                 "held the truth": int(((lows <= true) & (true <= highs)).sum()),
@@ -173,7 +173,7 @@ def _notes(found: Sequence[Mapping[str, Any]], *, days: int) -> tuple[str, ...]:
         held.append((sum(pairs), len(pairs)))
     total, n = np.array(held).sum(axis=0)
     share = np.array([a / b for a, b in held])
-    spread = 1.96 * share.std(ddof=1) / np.sqrt(len(share)) if len(share) > 1 else 0.0
+    spread = half_width(share)
     agree = sum(each["agree"] for each in found)
     judged = sum(each["judged"] for each in found)
     clicks = np.mean([each["clicks"] for each in found])

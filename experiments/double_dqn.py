@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from bandit.actions import Request
 from bandit.draws import Stream, generator, key_of
-from experiments.record import RESULTS, record
+from experiments.record import RESULTS, half_width, record
 from policies.baselines.q_network import QNetwork
 from policies.exploration import best_action
 from policies.models.tower_training import Weights, arrays_of, forward, tensors_of
@@ -293,7 +293,7 @@ def _difference(total: Array, quiet: Array, sends: Array, settings: Settings) ->
     away = (total - quiet) / weeks
     return {
         "less silence": float(away.mean()),
-        "half width": float(1.96 * away.std(ddof=1) / np.sqrt(len(away))),
+        "half width": half_width(away),
         "sends a user-week": float(sends.mean() / weeks),
     }
 

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from experiments.gauntlet_run import policy_for, run
 from experiments.gauntlet_tasks import Task, TwoArms, Wide
-from experiments.record import RESULTS, markdown
+from experiments.record import RESULTS, half_width, markdown
 from policies.registry import DEFAULT
 from service.jobs.provenance import provenance
 from service.jobs.steps import write_json
@@ -60,7 +59,7 @@ def summary(name: str, policy_id: str, scores: Sequence[float]) -> dict[str, Any
     """One line of the table: mean with a 95 % interval over seeds, worst, and whether it passes."""
     found = np.array(scores)
     bar, worst, share = BARS[name]
-    low, high = _interval(found)
+    mean, half = float(found.mean()), half_width(found)
     passes = found.min() >= worst and (
         (found >= bar).mean() >= share if share else found.mean() >= bar
     )
@@ -68,8 +67,8 @@ def summary(name: str, policy_id: str, scores: Sequence[float]) -> dict[str, Any
         "task": name,
         "policy": policy_id,
         "seeds": len(found),
-        "mean": float(found.mean()),
-        "95 %": f"[{low:.4f}, {high:.4f}]",
+        "mean": mean,
+        "95 %": f"[{mean - half:.4f}, {mean + half:.4f}]",
         "worst": float(found.min()),
         "seeds at the bar": int((found >= bar).sum()),
         "passes": "yes" if passes and len(found) == 20 else "no",
@@ -159,14 +158,6 @@ def _write(
         *markdown(rows),
     ]
     path.with_suffix(".md").write_text("\n".join(lines) + "\n")
-
-
-def _interval(found: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean ± 1.96 standard errors over seeds."""
-    if len(found) < 2:
-        return float(found.mean()), float(found.mean())
-    half = 1.96 * float(found.std(ddof=1)) / np.sqrt(len(found))
-    return float(found.mean()) - half, float(found.mean()) + half
 
 
 if __name__ == "__main__":

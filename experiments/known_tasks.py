@@ -23,7 +23,7 @@ from bandit.floor import NO_FLOOR
 from bandit.protocols import Policy
 from experiments.gauntlet_run import policy_for, turns
 from experiments.gauntlet_tasks import Batch, request_of
-from experiments.record import RESULTS, record
+from experiments.record import RESULTS, half_width, record
 from policies.registry import DEFAULT
 from policies.shape import PolicyShape
 
@@ -135,12 +135,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _row(name: str, policy_id: str, found: Array) -> dict[str, Any]:
-    error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else 0.0
     return {
         "task": name,
         "policy": policy_id,
         "mean": float(found.mean()),
-        "± 95 %": 1.96 * float(error),
+        "± 95 %": half_width(found),
         "worst": float(found.min()),
         "seeds": len(found),
     }

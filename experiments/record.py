@@ -11,10 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from service.jobs.provenance import provenance
 from service.jobs.steps import write_json
 
-__all__ = ["RESULTS", "markdown", "record"]
+__all__ = ["RESULTS", "half_width", "markdown", "record"]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -55,6 +58,13 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     heads = list(rows[0])
     body = [f"| {' | '.join(_shown(row[head]) for head in heads)} |" for row in rows]
     return [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *body]
+
+
+def half_width(values: NDArray[np.float64]) -> float:
+    """Half of a 95 % interval of a mean: 1.96 standard errors; 0 for a single value."""
+    if len(values) < 2:
+        return 0.0
+    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def _shown(value: object) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.outcomes import Kind
-from simulator.state import NEVER_H, Rows, State
+from simulator.state import NEVER_H, Rows, State, sends_in_week
 
 __all__ = [
     "CONTEXT_NAMES",
@@ -160,7 +160,7 @@ def context_of(
         known.n_clicks > 0,
         known.n_orders > 0,
         np.log1p(known.sessions_per_day),
-        state.sent_by_day.sum(axis=1, dtype=np.int64) / 7.0,
+        sends_in_week(state) / 7.0,
         _click_share(known, state),
     ]
     return np.concatenate(
