@@ -35,12 +35,17 @@ class CountParams:
         Periods after which a count weighs half; infinite keeps all.
     is_static : bool
         True ignores everything observed after :meth:`BehaviourCounts.freeze`.
+    by_hour : bool
+        Whether slots are told apart by the hour of the user's clock at which they start, 24 of
+        them, as a grid that begins at the decision needs; behaviour is then told by that hour.
+        False tells them apart by their place in the grid, where places are parts of the day.
     """
 
     shrink_item: float = 5.0
     shrink_slot: float = 10.0
     half_life: float = float("inf")
     is_static: bool = False
+    by_hour: bool = False
 
     def __post_init__(self) -> None:
         if not all(value > 0 for value in (self.shrink_item, self.shrink_slot, self.half_life)):
@@ -84,12 +89,13 @@ class BehaviourCounts:
         item: NDArray[np.int64],
         slot_user: NDArray[np.int64],
         slot: NDArray[np.int64],
-        weekday: int = 0,
+        weekday: int | NDArray[np.int64] = 0,
     ) -> None:
         """Take one period (a day): which (user, item) and (user, slot) pairs occurred.
 
         A pair counts once a period, however often it is named; a user of either kind of pair
-        was active. The day of the week it fell on, Monday 0, is for counts that tell days apart.
+        was active. The day of the week, Monday 0, is for counts that tell days apart: that of the
+        period, or of each user and slot by the user's own clock.
         """
         buyer, bought = self._pairs("item", item_user, item, self.n_items)
         visitor, visited = self._pairs("slot", slot_user, slot, self.n_slots)

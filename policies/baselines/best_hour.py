@@ -51,7 +51,8 @@ class BestHourRanker(CountPolicy):
         user, _ = self.codes(request)
         by_item = self.item_rates(request)
         chosen = self.best_slot(user, request)  # (N,)
-        activity = np.take_along_axis(self.counts.slot_rates(user), chosen[:, None], axis=1)
+        code = np.take_along_axis(self.slots(request), chosen[:, None], axis=1)
+        activity = np.take_along_axis(self.counts.slot_rates(user), code, axis=1)
         rates = np.zeros((request.n_rows, request.n_items, request.n_slots))
         rates[np.arange(request.n_rows), :, chosen] = by_item * activity
         return rates
@@ -68,4 +69,5 @@ class BestHourRanker(CountPolicy):
         known = self.counts.active[user] >= self.least_active
         _, population = self.counts.population()
         hours = np.where(known[:, None], self.counts.by_slot[user], population[None, :])
-        return np.asarray(np.where(open_slots, hours, -1.0).argmax(axis=1))
+        rates = np.take_along_axis(hours, self.slots(request), axis=1)
+        return np.asarray(np.where(open_slots, rates, -1.0).argmax(axis=1))

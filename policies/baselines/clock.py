@@ -1,4 +1,4 @@
-"""Hours by the user's clock."""
+"""Hours and days of the week by the user's clock."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from numpy.typing import NDArray
 from bandit.actions import Request
 from bandit.slots import DAY_MS, HOUR_MS, offset_ms
 
-__all__ = ["hours_of_day", "nearest_open_slot"]
+__all__ = ["hours_of_day", "local_start_ms", "nearest_open_slot"]
 
 
 def hours_of_day(request: Request) -> NDArray[np.float64]:
     """Hour of the day at which each slot starts, UTC where the zone is unknown, (N, S)."""
+    return np.asarray((local_start_ms(request) % DAY_MS) / HOUR_MS)
+
+
+def local_start_ms(request: Request) -> NDArray[np.int64]:
+    """What the user's clock shows where each slot starts, as ms since the epoch, (N, S).
+
+    UTC where the zone is unknown.
+    """
     local = request.grid.start_ms.astype(np.int64)  # a copy
     for zone in np.unique(request.zone):
         rows = request.zone == zone
         local[rows] += offset_ms(local[rows], str(zone) or "UTC")
-    return np.asarray((local % DAY_MS) / HOUR_MS)
+    return local
 
 
 def nearest_open_slot(request: Request, *, hour: float) -> NDArray[np.int64]:

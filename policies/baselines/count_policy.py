@@ -8,6 +8,7 @@ the actions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
 from policies.baselines.behaviour_counts import BehaviourCounts, CountParams
+from policies.baselines.clock import hours_of_day
 from policies.exploration import best_action
 from policies.parts import send_value
 from policies.shape import PolicyShape
@@ -25,6 +27,8 @@ from policies.shape import PolicyShape
 __all__ = ["CountPolicy"]
 
 Array = NDArray[np.float64]
+
+_HOURS_A_DAY = 24
 
 
 class CountPolicy:
@@ -62,7 +66,10 @@ class CountPolicy:
     ) -> None:
         self.scheme = scheme
         self.always_sends = always_sends
-        self.counts = self.counts_of(shape, params or CountParams())
+        params = params or CountParams()
+        if params.by_hour:
+            shape = replace(shape, n_slots=_HOURS_A_DAY)
+        self.counts = self.counts_of(shape, params)
 
     def counts_of(self, shape: PolicyShape, params: CountParams) -> BehaviourCounts:
         """Return the counts to learn from."""
@@ -113,7 +120,7 @@ class CountPolicy:
 
     def codes(self, request: Request) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """User and item codes of a request, checked against the counts' ranges."""
-        if request.n_slots != self.counts.n_slots:
+        if not self.counts.params.by_hour and request.n_slots != self.counts.n_slots:
             raise BadInputError(
                 f"expected requests of {self.counts.n_slots} slots, got {request.n_slots}"
             )
@@ -126,6 +133,12 @@ class CountPolicy:
                     f"expected {name} in [0, {limit}), got {codes.min()} to {codes.max()}"
                 )
         return request.user, request.items
+
+    def slots(self, request: Request) -> NDArray[np.int64]:
+        """What of the counts each slot is: its local hour or its place, (N, S)."""
+        if self.counts.params.by_hour:
+            return hours_of_day(request).astype(np.int64)
+        return np.tile(np.arange(request.n_slots), (request.n_rows, 1))
 
     def _learned(self) -> int:
         for position, component in enumerate(self.scheme.components):

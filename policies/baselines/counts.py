@@ -24,4 +24,5 @@ class Counts(CountPolicy):
         """Product of the personal rates, (N, K, S)."""
         user, items = self.codes(request)
         by_item = np.take_along_axis(self.counts.item_rates(user), items, axis=1)
-        return np.asarray(by_item[:, :, None] * self.counts.slot_rates(user)[:, None, :])
+        by_slot = np.take_along_axis(self.counts.slot_rates(user), self.slots(request), axis=1)
+        return np.asarray(by_item[:, :, None] * by_slot[:, None, :])

@@ -47,7 +47,7 @@ class FittedCounts(BehaviourCounts):
         item: NDArray[np.int64],
         slot_user: NDArray[np.int64],
         slot: NDArray[np.int64],
-        weekday: int = 0,
+        weekday: int | NDArray[np.int64] = 0,
     ) -> None:
         """Take one period, and fit the towers if it is time."""
         # Not `super()`: a dataclass with slots is another class than the one that is written here.

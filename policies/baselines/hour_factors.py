@@ -21,6 +21,7 @@ from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from policies.baselines.behaviour_counts import BehaviourCounts, CountParams
 from policies.baselines.best_hour import BestHourRanker
+from policies.baselines.clock import local_start_ms
 from policies.baselines.week_counts import WeekCounts, weekday_of
 from policies.shape import PolicyShape
 
@@ -67,7 +68,10 @@ class HourFactors(BestHourRanker):
         """Slot of the highest score among those with an open pair, (N,)."""
         shape = (request.n_rows, request.n_items, request.n_slots)
         open_slots = request.mask[:, 1:].reshape(shape).any(axis=1)
-        hour = weekday_of(request.grid.start_ms) * request.n_slots + np.arange(request.n_slots)
+        start_ms = request.grid.start_ms
+        if self.counts.params.by_hour:
+            start_ms = local_start_ms(request)
+        hour = weekday_of(start_ms) * self.counts.n_slots + self.slots(request)
         scores = self._week.scores(n_factors=self.n_factors)
         known = self.counts.active[user] >= self.least_active
         score = np.where(known[:, None], scores[user[:, None], hour], scores.mean(axis=0)[hour])

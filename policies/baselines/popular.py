@@ -20,4 +20,4 @@ class PopularItemHour(CountPolicy):
         """Product of the population's rates, (N, K, S)."""
         _, items = self.codes(request)
         by_item, by_slot = self.counts.population()
-        return np.asarray(by_item[items][:, :, None] * by_slot[None, None, :])
+        return np.asarray(by_item[items][:, :, None] * by_slot[self.slots(request)][:, None, :])

@@ -57,9 +57,9 @@ class WeekCounts(BehaviourCounts):
         item: NDArray[np.int64],
         slot_user: NDArray[np.int64],
         slot: NDArray[np.int64],
-        weekday: int = 0,
+        weekday: int | NDArray[np.int64] = 0,
     ) -> None:
-        """Take one period that fell on a weekday."""
+        """Take one period that fell on a weekday, or on two where users' clocks differ."""
         # Not `super()`: a dataclass with slots is another class than the one that is written here.
         BehaviourCounts.observe(
             self,
@@ -72,12 +72,13 @@ class WeekCounts(BehaviourCounts):
         if self.is_frozen:
             return
         self._scores = None
-        visitor, visited = self._pairs("slot", slot_user, slot, self.n_slots)
+        hour = np.asarray(weekday) * self.n_slots + slot
+        visitor, visited = self._pairs("hour", slot_user, hour, N_WEEKDAYS * self.n_slots)
         fade = 0.5 ** (1.0 / self.params.half_life)
         self.by_week *= fade
         self.weeks *= fade
-        self.by_week[visitor, weekday * self.n_slots + visited] += 1.0
-        self.weeks[weekday] += 1.0
+        self.by_week[visitor, visited] += 1.0
+        self.weeks[_most_common(np.asarray(weekday))] += 1.0
 
     def week_rates(self) -> Array:
         """P(active) in each hour of the week as counted, (U, 7·S).
@@ -110,3 +111,8 @@ class WeekCounts(BehaviourCounts):
         BehaviourCounts.load(self, state)
         self.by_week = np.array(state["by_week"], np.float64)
         self.weeks = np.array(state["weeks"], np.float64)
+
+
+def _most_common(weekday: NDArray[np.int64]) -> int:
+    """The day that a period is taken to have fallen on; Monday where nobody says."""
+    return int(np.bincount(weekday.ravel(), minlength=N_WEEKDAYS).argmax())

@@ -141,6 +141,10 @@ def policy_of(
     if entrant.counts_behaviour:
         # Rates of what users do anyway are no uplift: weighed against the cost they never send.
         options.setdefault("always_sends", True)
+        params = options.get("params", {})
+        if isinstance(params, Mapping):
+            # Grids of a world begin at UTC midnight: a place in them is no hour of anybody's day.
+            options["params"] = {"by_hour": True, **params}
     return build(entrant.policy_id, shape, scheme=scheme, options=options)
 
 

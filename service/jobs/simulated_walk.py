@@ -8,7 +8,7 @@ that cells of one seed are paired: the same people, under common random numbers,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ from bandit.outcomes import UPLIFT
 from bandit.protocols import Policy
 from policies.baselines.count_policy import CountPolicy
 from policies.baselines.survival import SurvivalThreshold
-from policies.baselines.taste_at_hour import TasteAtHour
+from policies.baselines.taste_at_hour import DeepScore, TasteAtHour
 from policies.shape import PolicyShape
 from service.jobs.entrants import Entrant, policy_of
+from service.jobs.profiled import Profiled
 from service.jobs.shown_behaviour import ShownBehaviour
 from service.jobs.shown_visits import ShownVisits
 from service.jobs.watched_world import Watched
@@ -143,9 +144,7 @@ def walk_cell(
     )
     popularity, slates = _popularity(ground), Slates(world=world)
     shape = _shape(world, slates)
-    policy = policy_of(cell.entrant, shape, scheme=SCHEME, popularity=popularity)
-    if isinstance(policy, TasteAtHour) and policy.reads_content:
-        policy.describe(ground.catalogue.features)
+    policy = _policy(cell.entrant, shape, world, popularity=popularity)
     shown = _shown_to(policy, world)
     worth = Worth(SCHEME)
     watched = Watched(
@@ -180,6 +179,21 @@ def walk_cell(
     if cell.is_logged:
         OutcomeWriter(folder / _LOG).append(watched.heard())
     return _result(cell, watched)
+
+
+def _policy(
+    entrant: Entrant, shape: PolicyShape, world: World, *, popularity: NDArray[np.float64]
+) -> Policy:
+    """The entrant's policy, told of the items where it reads them."""
+    features = world.ground.catalogue.features
+    if not entrant.is_static and entrant.policy_id == DeepScore.policy_id:
+        shape = replace(shape, n_context=features.shape[1])
+    policy = policy_of(entrant, shape, scheme=SCHEME, popularity=popularity)
+    if isinstance(policy, DeepScore):
+        return Profiled(policy, world)
+    if isinstance(policy, TasteAtHour) and policy.reads_content:
+        policy.describe(features)
+    return policy
 
 
 def _result(cell: Cell, watched: Watched) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from bandit.actions import Request
 from bandit.errors import BadInputError, BadShapeError
 from bandit.outcomes import Component, Kind, RewardScheme
+from bandit.slots import HOUR_MS
 from policies.baselines.behaviour_counts import BehaviourCounts, CountParams
 from policies.baselines.best_hour import BestHourRanker
 from policies.baselines.count_policy import CountPolicy
@@ -248,3 +249,27 @@ def test_a_scheme_of_costs_alone_cannot_be_ranked_by_rates(request_of: RequestOf
 def test_impossible_parameters_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(BadInputError, match="expected shrinkage and half-life above 0"):
         CountParams(**bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("policy_class", [Counts, PopularItemHour, BestHourRanker])
+def test_by_hour_everybody_is_sent_at_the_hour_of_their_own_clock(
+    policy_class: type[CountPolicy], request_of: RequestOf
+) -> None:
+    """All come at eight in the evening; a grid of 24 hours from 00:00 UTC has it in two places.
+
+    New York (UTC−5 in winter): 01:00 UTC, place 1. London: place 20. No zone known: UTC, place 20.
+    """
+    shape = replace(_SHAPE, n_slots=24)
+    policy = policy_class(shape, _COSTLY, params=CountParams(by_hour=True), always_sends=True)
+    for _ in range(5):
+        _observe(policy.counts, [[0, 0], [1, 0], [2, 0]], [[0, 20], [1, 20], [2, 20]])
+    made = request_of(shape, 3)
+    start = 1_704_067_200_000 + np.arange(24) * HOUR_MS + np.zeros((3, 1), np.int64)
+    asked = replace(
+        made,
+        user=np.arange(3),
+        zone=np.array(["America/New_York", "Europe/London", ""]),
+        items=np.tile([0, 1], (3, 1)),
+        grid=replace(made.grid, start_ms=start, end_ms=start + HOUR_MS),
+    )
+    np.testing.assert_array_equal(policy.pmf(asked, 0).argmax(axis=1) - 1, [1, 20, 20])

@@ -158,3 +158,26 @@ def test_weekdays_and_impossible_settings() -> None:
     assert weekday_of(np.array([_MONDAY_MS, _MONDAY_MS + 6 * DAY_MS])).tolist() == [0, 6]
     with pytest.raises(BadInputError, match="expected n_factors of at least 0, got -1"):
         HourFactors(_SHAPE, ENGAGEMENT, n_factors=-1)
+
+
+def test_by_hour_a_users_own_day_and_hour_are_meant(request_of: Callable[..., Request]) -> None:
+    """Of a New Yorker: Sundays at 20:00, else at 09:00; Monday 00:00 UTC is Sunday 19:00 there."""
+    shape = replace(_SHAPE, n_users=2, n_slots=24)
+    params = CountParams(by_hour=True)
+    policy = HourFactors(shape, ENGAGEMENT, params=params, always_sends=True, least_active=1.0)
+    user = np.zeros(1, np.int64)
+    for day in range(28):
+        hour = np.array([20 if day % 7 == 6 else 9])
+        policy.counts.observe(
+            item_user=user, item=user, slot_user=user, slot=hour, weekday=np.array([day % 7])
+        )
+    made = request_of(shape, 2)
+    start = _MONDAY_MS + np.array([[0], [1]]) * DAY_MS + np.arange(24) * HOUR_MS
+    asked = replace(
+        made,
+        user=np.zeros(2, np.int64),
+        zone=np.full(2, "America/New_York"),
+        items=np.tile([0, 1], (2, 1)),
+        grid=replace(made.grid, start_ms=start, end_ms=start + HOUR_MS),
+    )
+    np.testing.assert_array_equal((policy.pmf(asked, 0).argmax(axis=1) - 1) % 24, [1, 14])

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from bandit.outcomes import UPLIFT
+from bandit.slots import HOUR_MS
+from policies.baselines.behaviour_counts import CountParams
 from policies.baselines.counts import Counts
+from policies.baselines.hour_factors import HourFactors
+from policies.baselines.week_counts import WeekCounts
 from policies.shape import PolicyShape
 from service.jobs.entrants import Entrant
 from service.jobs.shown_behaviour import ShownBehaviour
@@ -55,3 +61,33 @@ def test_a_count_policy_walks_and_sends_what_is_popular(tmp_path: Path) -> None:
     )
     sends = np.array(result["by_day"]["sends"])
     assert (sends > 20).all()
+
+
+def test_by_hour_each_visit_is_shown_at_the_hour_of_its_users_clock() -> None:
+    """New York, London and Kolkata: hours and days of the week as the server reckons them."""
+    world = World(load("ecommerce"), 300, 4, events=True)
+    shape = PolicyShape(
+        n_context=1,
+        n_item_features=1,
+        n_slot_features=1,
+        n_users=300,
+        n_items=world.ground.catalogue.n_items,
+        n_slots=24,
+    )
+    policy = HourFactors(shape, UPLIFT, params=CountParams(by_hour=True))
+    shown, start_ms = ShownBehaviour(world=world, policy=policy), world.now_ms
+    world.rest()
+    shown.show()
+    events, traits = world.events(), world.population.traits
+    seen = (events.item >= 0) & (events.at_ms < world.now_ms) & ~np.isfinite(events.rating)
+    counted: set[tuple[int, int]] = set()
+    for user, at_ms in zip(events.user[seen], events.at_ms[seen], strict=True):
+        zone = world.config.clock.zones[traits.zone[user]] if traits.is_zone_known[user] else "UTC"
+        full = (int(at_ms) - start_ms) // HOUR_MS * HOUR_MS + start_ms
+        local = datetime.fromtimestamp(full / 1000, tz=ZoneInfo(zone))
+        counted.add((int(user), 24 * local.weekday() + local.hour))
+    counts = policy.counts
+    assert isinstance(counts, WeekCounts)
+    assert set(map(tuple, np.argwhere(counts.by_week).tolist())) == counted
+    # A Monday in London; still Sunday in New York, and Tuesday at last in Kolkata.
+    assert {hour // 24 for _, hour in counted} == {6, 0, 1}
