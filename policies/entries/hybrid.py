@@ -12,6 +12,7 @@ __all__ = ["ENTRIES"]
 
 _COST = "N·A·M + R·(P³ + I·P²)"
 _LINEAR = GlmParams(responses="identity")
+_TWO_PART = GlmParams(two_part="count value")
 
 ENTRIES = (
     Entry(
@@ -19,6 +20,13 @@ ENTRIES = (
         factory=explored(HybridModel),
         options={"model": GlmParams(), "explorer": Thompson(scale=0.8, deflates=True)},
         reference="Chapelle and Li (2011) over Li et al. (2010), §3.2",
+        cost=_COST,
+    ),
+    Entry(
+        policy_id="two_part_ts",
+        factory=explored(HybridModel),
+        options={"model": _TWO_PART, "explorer": Thompson(scale=0.8, deflates=True)},
+        reference="Duan, Manning, Morris and Newhouse (1983), two-part model, under hybrid_ts",
         cost=_COST,
     ),
     Entry(

@@ -62,6 +62,9 @@ class GlmParams:
         Link of responses that come or not: ``"logistic"`` or ``"identity"``.
     most_items : int
         Catalogues of more items have no intercepts by item: features alone tell them apart.
+    two_part : str
+        Measures, out of "count" and "value", whose components are learned in two parts: the chance
+        that something comes, and how much when it does.
     """
 
     base_rate: float = 0.02
@@ -74,6 +77,7 @@ class GlmParams:
     forget: float = 1.0
     responses: str = "logistic"
     most_items: int = 4096
+    two_part: str = ""
 
     def __post_init__(self) -> None:
         positive = (self.noise_sd, self.noise_rows, self.block_sd, self.block_rows, self.grows)
@@ -86,6 +90,10 @@ class GlmParams:
             raise BadInputError(
                 f"expected responses to be one of {', '.join(get_args(Link))}, got "
                 f"{self.responses!r}"
+            )
+        if not set(self.two_part.split()) <= {"count", "value"}:
+            raise BadInputError(
+                f"expected two_part to hold the words 'count' and 'value', got {self.two_part!r}"
             )
         if self.least_rows < 1 or not 0 < self.forget <= 1 or self.most_items < 0:
             raise BadInputError(
@@ -165,6 +173,21 @@ class GlmHead:
         self.note(square=float(weight @ target**2), rows=float(weight.sum()))
         return at
 
+    @property
+    def bends(self) -> bool:
+        """Whether a row is learned as a parabola, which stands where it was linearised."""
+        return self.link == "logistic"
+
+    def moves(self, features: Array, item: Whole, *, at: Array, belief: Posterior) -> Array:
+        """How far rows' predictors have gone from where they were linearised; 0 where near."""
+        away = _predicted(features, item, belief.mean, belief.item_mean) - at
+        return np.where(np.abs(away) < _NEAR, 0.0, np.clip(away, -_FAR, _FAR))
+
+    def move(self, features: Array, item: Whole, *, at: Array, by: Array, weight: Array) -> None:
+        """Linearise rows, learned ``at`` with this weight, somewhere else: all (N,)."""
+        there, here = (self._pseudo(z, np.zeros_like(z), weight) for z in (at + by, at))
+        self._take(features, item, weight=there[0] - here[0], aim=there[1] - here[1])
+
     def discount(self, kept: float) -> None:
         """Let what was learned before count for less; priors stay."""
         if kept < 1:
@@ -181,9 +204,7 @@ class GlmHead:
         ``weighted`` is weight times target, ``weight`` the precision with which it is known.
         """
         precision, aim = self._pseudo(at, weighted, weight)
-        more = moments_of_rows(features, item, n_items=self.n_items, weight=precision, aim=aim)
-        self.moments = self.moments.plus(more)
-        self._posterior = None
+        self._take(features, item, weight=precision, aim=aim)
 
     def note(self, *, square: float, rows: float) -> None:
         """Keep Σ w·y² and Σ w of rows, and learn noise and scales from all that has come."""
@@ -221,6 +242,11 @@ class GlmHead:
         self.scale = np.array(state["scale"], np.float64)
         held = {name: np.array(state[f"belief.{name}"], np.float64) for name in _ARRAYS}
         self._posterior = Posterior(**held, noise=float(state["belief.noise"]))
+
+    def _take(self, features: Array, item: Whole, *, weight: Array, aim: Array) -> None:
+        more = moments_of_rows(features, item, n_items=self.n_items, weight=weight, aim=aim)
+        self.moments = self.moments.plus(more)
+        self._posterior = None
 
     def _with(self, moments: Moments) -> Posterior:
         prior_mean = np.zeros(self.blocks.n_features)

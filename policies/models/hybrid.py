@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import is_
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +30,12 @@ from policies.checks import (
     learned_rows,
 )
 from policies.models.blocks import Blocks
-from policies.models.glm_head import GlmHead, GlmParams
+from policies.models.glm_head import GlmParams
 from policies.models.glm_math import Posterior
+from policies.models.heads import Heads
 from policies.models.hybrid_estimate import believed
-from policies.models.hybrid_math import Drawn, base_of, drawn, uplift_of
+from policies.models.hybrid_math import Drawn, drawn
+from policies.models.hybrid_worth import added_by, ranked
 from policies.models.linear_math import row_chunks, shares_of
 from policies.models.open_rows import OpenRows
 from policies.parts import estimate_of, learned_of, send_value
@@ -48,6 +49,7 @@ Whole = NDArray[np.int64]
 
 _CHUNK_ROWS = 512  # a batch's Newton steps are as large as it is, squared
 _SPREAD_DRAWS = 128
+_MOVES = 4
 
 
 @dataclass(slots=True)
@@ -81,10 +83,11 @@ class HybridModel:
         self.scheme = scheme
         self.learned = learned_of(scheme)
         self.n_items = shape.n_items if shape.n_items <= self.params.most_items else 0
-        self.heads = [self._head(scheme.components[r].measure) for r in self.learned]
+        self.parts = Heads.of(scheme, self.blocks, self.n_items, self.params)
+        self.heads = self.parts.all
         self.log_discount = 0.0
         d, di, ds = self.blocks.lengths
-        of_each = dict.fromkeys(("target", "weight", "at"), len(self.learned))
+        of_each = dict.fromkeys(("target", "weight", "at"), len(self.heads))
         self.rows = OpenRows(
             {"context": d, "item": di, "slot": ds, "is_send": 1, "id": 1, "log_discount": 1}
             | of_each
@@ -96,7 +99,10 @@ class HybridModel:
         """Laws that logistic heads cannot meet."""
         if all(head.link == "identity" for head in self.heads):
             return {}
-        return {"revises_exactly": "a response is learned at a parabola that later rows would bend"}
+        laws = {"revises_exactly": "a response is learned at a parabola that later rows would bend"}
+        if self.params.two_part:
+            laws["revises_closely"] = "a chance is guessed until it is known whether anything came"
+        return laws
 
     def reweigh(self, scheme: RewardScheme) -> None:
         """Take other weights of the same components; what was learned stays."""
@@ -146,9 +152,9 @@ class HybridModel:
         n, n_components = request.n_rows, len(self.scheme)
         base = np.zeros((2, n, n_components))
         uplift = np.zeros((2, n, request.n_actions, n_components))
-        for head, component in zip(self.heads, self.learned, strict=True):
+        for r, component in enumerate(self.learned):
             base[..., component], uplift[..., component] = believed(
-                head, self.blocks, request, has_items=self.n_items > 0
+                self.parts.at(r), self.blocks, request, has_items=self.n_items > 0
             )
         return estimate_of(self.scheme, base, uplift)
 
@@ -156,7 +162,7 @@ class HybridModel:
         """Take rows for the first time, after discounting what was learned before."""
         if feedback.n_rows == 0:
             return
-        target, weight = self._seen(feedback)
+        target, weight, is_open = self._seen(feedback)
         check_feedback(feedback, self.blocks.lengths)
         self._check_items(feedback.item)
         self.rows.expect_new(feedback.decision_id)
@@ -178,21 +184,22 @@ class HybridModel:
                 columns["at"][rows, r] = head.learn(
                     features, item, target=target[rows, r], weight=weight[rows, r]
                 )
-        is_open = np.asarray((weight < 1).any(axis=1))
         if is_open.any():
             kept = {name: column[is_open] for name, column in columns.items()}
             self.rows.add(feedback.decision_id[is_open], kept)
 
     def revise(self, feedback: Feedback) -> None:
-        """Replace what was learned from rows that are still open, where they were linearised."""
+        """Replace what was learned from rows that are still open.
+
+        A response is a parabola around the predictor it was learned at. Once it has come, or has
+        become less likely, the predictor moves, and the parabola of the row with it.
+        """
         if feedback.n_rows == 0:
             return
-        target, weight = self._seen(feedback)
+        target, weight, is_open = self._seen(feedback)
         where = self.rows.positions(feedback.decision_id)
         for rows in _slices(len(where)):
-            columns = {name: self.rows.take(name, where[rows]) for name in self.rows.widths}
-            features, item = self._features(columns)
-            decay = np.exp(self.log_discount - columns["log_discount"][:, 0])  # (n,)
+            columns, features, item, decay = self._open(where[rows])
             for r, head in enumerate(self.heads):
                 new, known = target[rows, r], weight[rows, r]
                 old, knew = columns["target"][:, r], columns["weight"][:, r]
@@ -203,7 +210,10 @@ class HybridModel:
                 head.note(square=float(square), rows=float(more.sum()))
         self.rows.put("target", where, target)
         self.rows.put("weight", where, weight)
-        self.rows.drop(where[(weight >= 1).all(axis=1)])
+        for _ in range(_MOVES):
+            if not self._follow(where):
+                break
+        self.rows.drop(where[~is_open])
 
     def rotate(self, basis: Array, kept: float) -> None:
         """Turn contexts into the new coordinates c' = Q·c.
@@ -240,6 +250,31 @@ class HybridModel:
         self.rows.load(state)
         self.log_discount = float(state["log_discount"])
 
+    def _follow(self, where: Whole) -> bool:
+        """Move the parabolas of open rows to where their predictors are now; whether any did."""
+        curved = [(r, head, head.posterior()) for r, head in enumerate(self.heads) if head.bends]
+        has_moved = False
+        for rows in _slices(len(where)) if curved else ():
+            columns, features, item, decay = self._open(where[rows])
+            for r, head, belief in curved:
+                at, weight = columns["at"][:, r], decay * columns["weight"][:, r]
+                goes = head.moves(features, item, at=at, belief=belief)
+                is_far = np.flatnonzero(goes)
+                if not len(is_far):
+                    continue
+                has_moved = True
+                far = features[is_far], item[is_far]
+                head.move(*far, at=at[is_far], by=goes[is_far], weight=weight[is_far])
+                columns["at"][:, r] = at + goes
+            self.rows.put("at", where[rows], columns["at"])
+        return has_moved
+
+    def _open(self, where: Whole) -> tuple[dict[str, Array], Array, Whole, Array]:
+        """Columns of open rows, their φ, whose intercept, and by how much they are discounted."""
+        columns = {name: self.rows.take(name, where) for name in self.rows.widths}
+        decay = np.exp(self.log_discount - columns["log_discount"][:, 0])  # (n,)
+        return columns, *self._features(columns), decay
+
     def weights(self) -> Array:
         """Weights of the learned components, (R',)."""
         return np.asarray(self.scheme.weights[self.learned])
@@ -247,10 +282,6 @@ class HybridModel:
     def send_value(self) -> float:
         """Weighted worth of sending as such: costs that are known, not learned."""
         return send_value(self.scheme)
-
-    def _head(self, measure: str) -> GlmHead:
-        link: Any = self.params.responses if measure == "any" else "identity"
-        return GlmHead(self.blocks, self.n_items, link, self.params)
 
     def _means(self) -> list[Drawn]:
         beliefs = [head.posterior() for head in self.heads]
@@ -291,13 +322,18 @@ class HybridModel:
         """
         weights = self.weights()
         used = np.flatnonzero(weights)
-        ranks_only &= len(used) == 1
+        only = self.parts.spans[used[0]] if ranks_only and len(used) == 1 else None
         for rows in self._chunks(request, heads[0]) if heads else ():
+            if only is not None and only.stop - only.start == 1:
+                worth = ranked(heads[only.start], request, rows)
+                worth *= np.float32(weights[used[0]])
+                yield rows, worth
+                continue
             n, m = len(request.context[rows]), heads[0].base.shape[1]
             worth = np.zeros((n, m, request.n_slots * request.n_items), np.float32)
             for r in used:
-                head = None if ranks_only else self.heads[r]
-                added = _linked(head, heads[r], request, rows)[1]
+                span = self.parts.spans[r]
+                added = added_by(self.parts.at(int(r)), heads[span], request, rows)
                 added *= np.float32(weights[r])
                 worth = added if len(used) == 1 else worth + added
             yield rows, worth
@@ -311,18 +347,10 @@ class HybridModel:
         item = columns["id"][:, 0].astype(np.int64)
         return features, item if self.n_items else np.full(len(item), -1)
 
-    def _seen(self, feedback: Feedback) -> tuple[Array, Array]:
-        """Values and precisions of the learned components, checked, (N, R') each."""
+    def _seen(self, feedback: Feedback) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Values and precisions for every head, (N, H) each, and which rows are not final, (N,)."""
         target, weight = learned_rows(feedback, self.scheme)
-        for r, head in enumerate(self.heads):
-            told = target[:, r]
-            if head.link == "logistic" and not ((told >= 0) & (told <= 1)).all():
-                name = self.scheme.components[self.learned[r]].name
-                raise BadInputError(
-                    f"expected a response {name!r} between 0 and 1, got {told.min()} to "
-                    f"{told.max()}: give a component that is counted the measure 'count'"
-                )
-        return target, weight
+        return *self.parts.split(target, weight), np.asarray((weight < 1).any(axis=1))
 
     def _check_items(self, items: Whole) -> None:
         if self.n_items and items.size and items.max() >= self.n_items:
@@ -336,33 +364,6 @@ class HybridModel:
             for head in self.heads:
                 head.discount(kept)
             self.log_discount += float(np.log(kept))
-
-
-def _linked(
-    head: GlmHead | None, one: Drawn, request: Request, rows: slice
-) -> tuple[Single, Single]:
-    """Base (n, M) and what each send adds, (n, M, S·K), on the scale of the outcome."""
-    context = request.context[rows]
-    added = uplift_of(
-        one, context, request.items[rows], request.item_features[rows], request.slot_features[rows]
-    )
-    base = base_of(one, context)
-    if head is None or head.link == "identity":
-        return base, added
-    added += base[:, :, None]
-    quiet = _chance(base.copy())
-    added = _chance(added)
-    added -= quiet[:, :, None]
-    return quiet, added
-
-
-def _chance(z: Single) -> Single:
-    """Chance of a linear predictor, in place."""
-    z *= np.float32(0.5)
-    np.tanh(z, out=z)
-    z *= np.float32(0.5)
-    z += np.float32(0.5)
-    return z
 
 
 def _by_item(worth: Single, n_slots: int) -> Array:

@@ -1,4 +1,4 @@
-"""What a head believes of every action, in double precision, with φ written out.
+"""What is believed of every action, in double precision, with φ written out.
 
 A request enters; means and standard deviations of base and uplift leave. Slower than the draws of
 :mod:`policies.models.hybrid_math` and exact for an identity link; for a logistic one the spread is
@@ -6,6 +6,8 @@ that of the tangent (the delta method).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +25,33 @@ Whole = NDArray[np.int64]
 
 
 def believed(
+    heads: Sequence[GlmHead], blocks: Blocks, request: Request, *, has_items: bool
+) -> tuple[Array, Array]:
+    """Base (2, N) and uplift (2, N, A) of a component; hold at 0.
+
+    Means first, then standard deviations. Of a chance p and a size s the parts are taken to be
+    independent of each other, and of what a push adds to them.
+    """
+    base, uplift = _of_head(heads[0], blocks, request, has_items=has_items)
+    if len(heads) == 1:
+        return base, uplift
+    size, more = _of_head(heads[1], blocks, request, has_items=has_items)
+    sent = base[0][:, None] + uplift[0]
+    added = sent * more[0] + uplift[0] * size[0][:, None]  # p₁·Δs + Δp·s₀
+    spread = np.sqrt(
+        (sent * more[1]) ** 2
+        + (uplift[1] * (size[0][:, None] + more[0])) ** 2
+        + (uplift[0] * size[1][:, None]) ** 2
+        + (more[0] * base[1][:, None]) ** 2
+    )
+    whole = np.sqrt((base[0] * size[1]) ** 2 + (base[1] * size[0]) ** 2 + (base[1] * size[1]) ** 2)
+    return np.stack([base[0] * size[0], whole]), np.stack([added, spread])
+
+
+def _of_head(
     head: GlmHead, blocks: Blocks, request: Request, *, has_items: bool
 ) -> tuple[Array, Array]:
-    """Base (2, N) and uplift (2, N, A), means first, then standard deviations; hold at 0."""
+    """Base (2, N) and uplift (2, N, A) of one head."""
     base = np.zeros((2, request.n_rows))
     uplift = np.zeros((2, request.n_rows, request.n_actions))
     n_pairs = request.n_actions - 1

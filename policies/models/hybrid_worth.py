@@ -1,0 +1,81 @@
+"""What a push adds to a component, draw by draw, on the scale of the outcome.
+
+Draws of a component's heads enter; what each send adds leaves, slots before items: (n, M, S·K).
+A response goes through its link; of two parts, a chance and a size, p₁·s₁ − p₀·s₀ leaves.
+Reference: Duan, Manning, Morris and Newhouse (1983), for the two parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.actions import Request
+from policies.models.glm_head import GlmHead
+from policies.models.hybrid_math import Drawn, base_of, uplift_of
+
+__all__ = ["added_by", "ranked"]
+
+Single = NDArray[np.float32]
+
+
+def ranked(one: Drawn, request: Request, rows: slice) -> Single:
+    """What each send adds to the linear predictor: in order as the outcome, at less cost."""
+    return uplift_of(
+        one,
+        request.context[rows],
+        request.items[rows],
+        request.item_features[rows],
+        request.slot_features[rows],
+    )
+
+
+def added_by(
+    heads: Sequence[GlmHead], draws: Sequence[Drawn], request: Request, rows: slice
+) -> Single:
+    """What each send adds to a component.
+
+    Parameters
+    ----------
+    heads : sequence of GlmHead
+        One, or a chance and a size.
+    draws : sequence of Drawn
+        M draws of each.
+    request : Request
+        What is asked.
+    rows : slice
+        Of its rows.
+    """
+    base, added = _linked(heads[0], draws[0], request, rows)
+    if len(heads) == 1:
+        return added
+    size, more = _linked(heads[1], draws[1], request, rows)
+    # p₁·s₁ − p₀·s₀ = Δp·(s₀ + Δs) + p₀·Δs
+    sent = more + size[:, :, None]
+    sent *= added
+    more *= base[:, :, None]
+    sent += more
+    return sent
+
+
+def _linked(head: GlmHead, one: Drawn, request: Request, rows: slice) -> tuple[Single, Single]:
+    """Base (n, M) and what each send adds, (n, M, S·K), of one head."""
+    base, added = base_of(one, request.context[rows]), ranked(one, request, rows)
+    if head.link == "identity":
+        return base, added
+    added += base[:, :, None]
+    quiet = _chance(base.copy())
+    added = _chance(added)
+    added -= quiet[:, :, None]
+    return quiet, added
+
+
+def _chance(z: Single) -> Single:
+    """Chance of a linear predictor, in place."""
+    z *= np.float32(0.5)
+    np.tanh(z, out=z)
+    z *= np.float32(0.5)
+    z += np.float32(0.5)
+    return z
