@@ -8,7 +8,6 @@ through the same item and slot floors. A run that was cut off goes on where it s
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from experiments.gauntlet_run import policy_for, run
+from experiments.gauntlet_scores import Scores
 from experiments.gauntlet_tasks import Task, TwoArms, Wide
 from experiments.record import RESULTS, half_width, markdown
 from policies.registry import DEFAULT
@@ -80,20 +80,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--policies", nargs="*", default=[DEFAULT, *_PEERS], metavar="ID")
     parser.add_argument("--tasks", nargs="*", default=list(_TASKS), choices=list(_TASKS))
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=20, help="run the first so many of the 20")
     parser.add_argument("--decisions", type=int, help="fewer than the tasks have: a quick look")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args(argv)
-    settings = {"seeds": chosen.seeds, "decisions": chosen.decisions or "all"}
     path = chosen.out / "gauntlet.json"
-    found = _kept(path, settings)
+    found = Scores.read(path, decisions=chosen.decisions or "all")
     asked = [
         (name, policy_id, seed)
         for name in chosen.tasks
         for policy_id in chosen.policies
         for seed in range(chosen.seeds)
-        if str(seed) not in found.get(name, {}).get(policy_id, {})
+        if not found.has(name, policy_id, seed)
     ]
     chosen.out.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn")) as pool:
@@ -101,48 +100,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         waits = {pool.submit(work, *one): one for one in asked}
         for done in as_completed(waits):
             name, policy_id, seed = waits[done]
-            found.setdefault(name, {}).setdefault(policy_id, {})[str(seed)] = done.result()
+            found.put(name, policy_id, seed, done.result())
             print(f"{name} {policy_id} seed {seed}: {done.result():.4f}", flush=True)
-            _write(path, found, settings)
-    _write(path, found, settings)
+            _write(path, found)
+    _write(path, found)
     print((chosen.out / "gauntlet.md").read_text())
 
 
-def _kept(path: Path, settings: dict[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
-    """Scores of an earlier run with the same settings, by task, policy and seed."""
-    if not path.exists():
-        return {}
-    told = json.loads(path.read_text())
-    if told.get("settings") != settings:
-        return {}
-    return {
-        name: {
-            policy_id: {str(seed): s for seed, s in enumerate(scores) if s is not None}
-            for policy_id, scores in told.get(name, {}).items()
-        }
-        for name in _TASKS
-    }
-
-
-def _write(
-    path: Path, found: dict[str, dict[str, dict[str, float]]], settings: dict[str, Any]
-) -> None:
-    """JSON with a list of scores a policy, seed by seed, and the table beside it."""
-    n = settings["seeds"]
-    lists = {
-        name: {
-            policy_id: [scores.get(str(seed)) for seed in range(n)]
-            for policy_id, scores in by_policy.items()
-        }
-        for name, by_policy in found.items()
-    }
+def _write(path: Path, found: Scores) -> None:
+    """JSON with a list of scores a policy, and the table beside it."""
     where = provenance() | {"finished": datetime.now(UTC).isoformat(timespec="seconds")}
-    write_json(path, {"default": DEFAULT, **lists, "settings": settings, "provenance": where})
+    write_json(path, {"default": DEFAULT, **found.told(), "provenance": where})
     rows = [
-        summary(name, policy_id, [s for s in scores if s is not None])
-        for name, by_policy in lists.items()
-        for policy_id, scores in by_policy.items()
-        if any(s is not None for s in scores)
+        summary(name, policy_id, found.known(name, policy_id))
+        | {"commit": found.commits[name][policy_id]}
+        for name, by_policy in found.scores.items()
+        for policy_id in by_policy
     ]
     lines = [
         "# gauntlet",
@@ -151,9 +124,10 @@ def _write(
         "20 seeds and .0375 on the worst.  ",
         "T1b: share of the way from random to the best, both floors included; mean at least .70 "
         "and worst .60.  ",
+        "Settings of what is not an id: `experiments/gauntlet_peers.toml`.  ",
         "",
-        f"Default: `{DEFAULT}`. {where['machine']}; threads {where['threads']}; commit "
-        f"{where['commit']}; {where['finished']}; decisions: {settings['decisions']}.",
+        f"Default: `{DEFAULT}`. {where['machine']}; threads {where['threads']}; "
+        f"{where['finished']}; decisions: {found.decisions}.",
         "",
         *markdown(rows),
     ]

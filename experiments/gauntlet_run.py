@@ -7,8 +7,12 @@ half, beside the rates of a random choice and of the best. Decisions are drawn b
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,13 +45,20 @@ class Score:
         return (self.policy - self.random) / (self.best - self.random)
 
 
-def policy_for(policy_id: str, shape: PolicyShape) -> Policy:
-    """A policy with its own defaults; Vowpal Wabbit's is told to cross context, item and slot.
+def policy_for(name: str, shape: PolicyShape) -> Policy:
+    """A policy by its id, with its own defaults, or one of ``gauntlet_peers.toml`` by its name.
 
-    As its tutorial does (``-q UA``): without crosses it could not rank by context at all.
+    Peers are told more than their defaults: Vowpal Wabbit crosses context, item and slot, as its
+    tutorial does (``-q UA``); without crosses it could not rank by context at all.
     """
-    options = {"model": {"interactions": "ci cs"}} if policy_id.startswith("vw_") else {}
-    return build(policy_id, shape, scheme=CLICKS, options=options)
+    peer = _peers().get(name, {"policy": name})
+    options = {key: value for key, value in peer.items() if key != "policy"}
+    return build(peer["policy"], shape, scheme=CLICKS, options=options)
+
+
+@cache
+def _peers() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(Path(__file__).with_name("gauntlet_peers.toml").read_text())
 
 
 def run(task: Task, policy: Policy, *, seed: int) -> Score:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from bandit.actions import Request
 from bandit.draws import key_of
 from bandit.outcomes import Feedback
 from experiments.gauntlet import main, scored, summary
-from experiments.gauntlet_run import run
+from experiments.gauntlet_run import policy_for, run
 from experiments.gauntlet_tasks import CLICKS, Task, TwoArms, Wide
 from policies.registry import DEFAULT, build
 
@@ -89,10 +90,28 @@ def test_the_study_writes_the_lists_that_are_asked_for_and_goes_on_where_it_stop
     told = json.loads((tmp_path / "gauntlet.json").read_text())
     assert told["default"] == DEFAULT
     assert [len(told[task][DEFAULT]) for task in ("T1", "T1b")] == [2, 2]
+    assert told["commits"]["T1"].keys() == {DEFAULT}
     assert told["T1"][DEFAULT][1] == scored("T1", DEFAULT, 1, n_decisions=1000)
     second = capsys.readouterr().out.split("# gauntlet")[1]
     assert "T1 hybrid_ts seed" not in second
     assert (tmp_path / "gauntlet.md").exists()
+
+
+def test_more_seeds_are_added_to_those_that_are_there(tmp_path: Path) -> None:
+    """And none is taken over from runs of another length."""
+    asked = ["--policies", "random", "--tasks", "T1", "--workers", "1", "--out", str(tmp_path)]
+    main([*asked, "--seeds", "1", "--decisions", "600"])
+    main([*asked, "--seeds", "2", "--decisions", "600"])
+    told = json.loads((tmp_path / "gauntlet.json").read_text())
+    assert len(told["T1"]["random"]) == 2
+    main([*asked, "--seeds", "1", "--decisions", "500"])
+    told = json.loads((tmp_path / "gauntlet.json").read_text())
+    assert (len(told["T1"]["random"]), told["decisions"]) == (1, 500)
+
+
+def test_peers_are_told_to_cross_what_they_are_shown() -> None:
+    peer: Any = policy_for("vw_egreedy", TwoArms(seed=0).shape)
+    assert peer.params.interactions == "ci cs"
 
 
 def test_only_twenty_seeds_at_the_bar_pass() -> None:
