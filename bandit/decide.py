@@ -46,6 +46,9 @@ class Mode(IntEnum):
     ESTIMATE = 4
 
 
+_MODES = np.array(list(Mode))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
     """What a batch of decisions was made with: versions, floor and log position."""
@@ -169,9 +172,12 @@ def draw_actions(
     cumulative = np.cumsum(pmf, axis=1)
     target = uniforms(key, decision_id, stream=Stream.DECIDE) * cumulative[:, -1]
     drawn = (cumulative <= target[:, None]).sum(axis=1)
-    # A product that rounds up to the total would point past the last possible action.
-    last_possible = pmf.shape[1] - 1 - np.argmax(pmf[:, ::-1] > 0, axis=1)
-    return np.asarray(np.minimum(drawn, last_possible), np.int64)
+    n_actions = pmf.shape[1]
+    drawn = np.minimum(drawn, n_actions - 1)
+    if not pmf[np.arange(len(pmf)), drawn].all():
+        # A product that rounds up to the total points past the last possible action.
+        drawn = np.minimum(drawn, n_actions - 1 - np.argmax(pmf[:, ::-1] > 0, axis=1))
+    return np.asarray(drawn, np.int64)
 
 
 def decide(
@@ -211,7 +217,7 @@ def decide(
         For rows of mode *estimate*, which have no draw and no id.
     """
     expect_shape("decision_id", decision_id, (request.n_rows,), "one id a row")
-    mode = _checked(np.zeros(request.n_rows, np.uint8) if mode is None else mode, request.n_rows)
+    mode = None if mode is None else _checked(mode, request.n_rows)
     mask = request.mask
     check_pmf(pmf, mask)
     drawn_from = apply_floor(pmf, mask, n_slots=request.n_slots, floor=stamp.floor)
@@ -222,12 +228,12 @@ def decide(
         request=request,
         pmf=drawn_from,
         planned=planned,
-        executed=np.where((mode == Mode.HOLDOUT) | (mode == Mode.SHADOW), HOLD, planned),
+        executed=planned.copy() if mode is None else np.where(_is_quiet(mode), HOLD, planned),
         propensity=drawn_from[np.arange(request.n_rows), planned],
         p_send=1.0 - drawn_from[:, HOLD],
         p_item=p_item,
         p_slot=p_slot,
-        mode=mode,
+        mode=np.zeros(request.n_rows, np.uint8) if mode is None else mode,
         stamp=stamp,
     )
 
@@ -240,25 +246,30 @@ def with_executed(decisions: Decisions, executed: NDArray[np.int64]) -> Decision
 
 def _checked(mode: NDArray[Any], n_rows: int) -> NDArray[np.uint8]:
     expect_shape("mode", mode, (n_rows,), "one mode a row")
-    known = {int(value): value.name.lower() for value in Mode}
-    is_known = np.isin(mode, list(known))
+    is_known = (mode[:, None] == _MODES).any(axis=1)
     if not is_known.all():
         row = int(np.argmin(is_known))
+        known = {int(value): value.name.lower() for value in Mode}
         raise BadInputError(f"expected modes among {known}, got {mode[row]} in row {row}")
-    if (mode == Mode.ESTIMATE).any():
+    if (mode == int(Mode.ESTIMATE)).any():
         raise StateError("expected rows to decide, got mode 'estimate': call policy.estimate")
     return mode.astype(np.uint8)
+
+
+def _is_quiet(mode: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a plan is made and never carried out, (N,)."""
+    return np.asarray((mode == int(Mode.HOLDOUT)) | (mode == int(Mode.SHADOW)))
 
 
 def _margins(
     pmf: NDArray[np.float64], planned: NDArray[np.int64], request: Request
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """P(planned item), over all its slots, and P(planned slot), over all items; (N,) each."""
-    pairs = pmf[:, 1:].reshape(request.n_rows, request.n_items, request.n_slots)  # (N, K, S)
-    rows = np.flatnonzero(planned != HOLD)
-    item = item_position(planned[rows], n_slots=request.n_slots)
-    slot = slot_position(planned[rows], n_slots=request.n_slots)
-    p_item, p_slot = np.tile(pmf[:, HOLD], (2, 1))
+    n_slots = request.n_slots
+    pairs = pmf[:, 1:].reshape(request.n_rows, request.n_items, n_slots)  # (N, K, S)
+    rows = np.flatnonzero(planned)
+    item, slot = np.divmod(planned[rows] - 1, n_slots)
+    p_item, p_slot = pmf[:, HOLD].copy(), pmf[:, HOLD].copy()
     p_item[rows] = pairs[rows, item].sum(axis=1)
     p_slot[rows] = pairs[rows, :, slot].sum(axis=1)
     return p_item, p_slot

@@ -66,6 +66,8 @@ def check_pmf(pmf: NDArray[np.float64], mask: NDArray[np.bool_]) -> None:
         True where an action may be taken.
     """
     expect_shape("pmf", pmf, mask.shape, "did you forget the hold column?")
+    if _is_distribution(pmf, mask):
+        return
     if not np.isfinite(pmf).all():
         raise BadPmfError(f"expected finite probabilities, got {_first(~np.isfinite(pmf), pmf)}")
     if (pmf < 0).any():
@@ -85,6 +87,14 @@ def check_pmf(pmf: NDArray[np.float64], mask: NDArray[np.bool_]) -> None:
             f"{row}: "
             + ("normalise in float64" if totals[row] else "is every action of that row masked?")
         )
+
+
+def _is_distribution(pmf: NDArray[np.float64], mask: NDArray[np.bool_]) -> bool:
+    """Whether nothing is wrong, in as few passes as that takes; NaN fails every comparison."""
+    if not pmf.size:
+        return False
+    is_whole = (np.abs(pmf.sum(axis=1) - 1.0) <= _SUM_TOLERANCE).all()
+    return bool(is_whole and pmf.min() >= 0 and (mask.all() or not pmf[~mask].any()))
 
 
 def apply_floor(
@@ -108,6 +118,8 @@ def apply_floor(
     ndarray, (N, A)
         A distribution over the same actions, exact to rounding.
     """
+    if len(pmf) <= _CHUNK_ROWS:
+        return _floored(pmf, mask, n_slots, floor)
     floored = np.empty(mask.shape)
     for start in range(0, len(pmf), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)
@@ -121,11 +133,15 @@ def _floored(
     n = len(pmf)
     n_items = (mask.shape[1] - 1) // n_slots
     eligible = mask[:, 1:].reshape(n, n_items, n_slots)  # (N, K, S)
-    n_pairs = eligible.sum(axis=(1, 2))  # (N,)
+    n_pairs = mask[:, 1:].sum(axis=1)  # (N,)
     hold = _hold_probability(pmf[:, 0], mask[:, 0], n_pairs > 0, floor)  # (N,)
     sends = _given_send(pmf, eligible, n_pairs)  # (N, K, S)
-    by_item = sends.sum(axis=2) / np.maximum(eligible.sum(axis=2), 1)  # (N, K)
-    by_slot = sends.sum(axis=1) / np.maximum(eligible.sum(axis=1), 1)  # (N, S)
+    if n_slots == 1:
+        by_item, in_slot = sends[:, :, 0], n_pairs[:, None]
+    else:
+        by_item = sends.sum(axis=2) / np.maximum(eligible.sum(axis=2), 1)  # (N, K)
+        in_slot = eligible.sum(axis=1)
+    by_slot = sends.sum(axis=1) / np.maximum(in_slot, 1)  # (N, S)
     mixed = by_item[:, :, None] * ((1 - floor.item) * floor.slot)
     mixed = mixed + by_slot[:, None, :] * (floor.item * (1 - floor.slot))
     mixed += (floor.item * floor.slot / np.maximum(n_pairs, 1))[:, None, None]
@@ -142,8 +158,8 @@ def _hold_probability(
     floor: Floor,
 ) -> NDArray[np.float64]:
     both = may_hold & may_send
-    clipped = np.clip(hold, floor.hold, 1.0 - floor.send)
-    return np.where(both, clipped, np.where(may_hold, 1.0, 0.0))
+    clipped = np.minimum(np.maximum(hold, floor.hold), 1.0 - floor.send)
+    return np.where(both, clipped, may_hold)
 
 
 def _given_send(
@@ -153,9 +169,10 @@ def _given_send(
     sends = pmf[:, 1:].reshape(eligible.shape)
     total = sends.sum(axis=(1, 2))
     never = total <= 0.0
+    if not never.any():
+        return np.asarray(sends / total[:, None, None])
     given = sends / np.where(never, 1.0, total)[:, None, None]
-    if never.any():
-        given[never] = eligible[never] / np.maximum(n_pairs[never], 1)[:, None, None]
+    given[never] = eligible[never] / np.maximum(n_pairs[never], 1)[:, None, None]
     return np.asarray(given)
 
 

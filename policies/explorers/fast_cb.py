@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bandit.actions import Request
 from bandit.errors import BadInputError
+from policies.base import base_values
 from policies.exploration import reweighted_inverse_gap
 from policies.models.tallied import Tallied
 from policies.reward_range import reward_range
@@ -68,7 +69,7 @@ class FastCB:
             )
         least, most = reward_range(model.scheme, largest=self.largest)
         span = (most - least) or 1.0
-        worth = model.scheme.reward(model.estimate(request).mean)
+        worth = base_values(model, request)[:, None] + model.values(request)
         losses = np.clip((most - worth) / span, 0.0, 1.0)
         observed = max((n_learned * most - model.paid) / span, 0.0)
         gamma = self.gamma_scale * (1.0 + observed) ** self.gamma_exponent

@@ -54,14 +54,20 @@ class Thompson:
         """Share of posterior draws under which each action is best, (N, A)."""
         if not self.deflates:
             return model.best_shares(request, key, n_draws=self.n_draws, scale=self.scale)
-        shares = np.empty(request.mask.shape)
         levels = _levels(request.mask)
+        if len(levels) and (levels == levels[0]).all():
+            return model.best_shares(
+                request, key, n_draws=self.n_draws, scale=self._deflated(levels[0])
+            )
+        shares = np.empty(request.mask.shape)
         for level in np.unique(levels):
             rows = np.flatnonzero(levels == level)
-            scale = self.scale / np.sqrt(2.0 * np.log(2.0) * level)
-            some = request if len(rows) == len(levels) else take_requests(request, rows)
+            some, scale = take_requests(request, rows), self._deflated(level)
             shares[rows] = model.best_shares(some, key, n_draws=self.n_draws, scale=scale)
         return shares
+
+    def _deflated(self, level: np.int64) -> float:
+        return float(self.scale / np.sqrt(2.0 * np.log(2.0) * level))
 
 
 def _levels(mask: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -35,7 +35,7 @@ from policies.models.glm_math import Posterior
 from policies.models.heads import Heads
 from policies.models.hybrid_estimate import believed
 from policies.models.hybrid_math import Drawn, drawn
-from policies.models.hybrid_worth import added_by, ranked
+from policies.models.hybrid_worth import added_by, ranked, weighed_link
 from policies.models.linear_math import row_chunks, shares_of
 from policies.models.open_rows import OpenRows
 from policies.parts import estimate_of, learned_of, send_value
@@ -80,8 +80,8 @@ class HybridModel:
     ) -> None:
         self.params = params or GlmParams()
         self.blocks = Blocks(shape)
-        self.scheme = scheme
         self.learned = learned_of(scheme)
+        self._weigh(scheme)
         self.n_items = shape.n_items if shape.n_items <= self.params.most_items else 0
         self.parts = Heads.of(scheme, self.blocks, self.n_items, self.params)
         self.heads = self.parts.all
@@ -107,7 +107,7 @@ class HybridModel:
     def reweigh(self, scheme: RewardScheme) -> None:
         """Take other weights of the same components; what was learned stays."""
         check_scheme(scheme, self.scheme)
-        self.scheme = scheme
+        self._weigh(scheme)
 
     def check(self, request: Request) -> None:
         """Raise :class:`BadInputError` unless the request fits this model and is finite."""
@@ -139,11 +139,22 @@ class HybridModel:
 
     def best_shares(self, request: Request, key: int, *, n_draws: int, scale: float) -> Array:
         """Share of those draws under which each unmasked action is best, (N, A)."""
-        shares = np.empty(request.mask.shape)
-        mask = request.mask
-        heads = self._draws(key, n_draws, scale)
-        for rows, worth in self._worths(request, heads, ranks_only=not mask[:, 0].any()):
-            shares[rows] = shares_of(worth, mask[rows], self.send_value(), n_slots=request.n_slots)
+        mask, heads = request.mask, self._draws(key, n_draws, scale)
+        shares, cost = np.empty(mask.shape), self._send_value
+        only = self._only_head()
+        if only is None:
+            for rows, worth in self._worths(request, heads):
+                shares[rows] = shares_of(worth, mask[rows], cost, n_slots=request.n_slots)
+            return shares
+        r, weight = only  # a link changes no order, so sends compete as they are
+        has_link = bool(cost and mask[:, 0].any() and self.heads[r].link == "logistic")
+        for rows in self._chunks(request, heads[r]):
+            worth = ranked(heads[r], request, rows)
+            worth *= np.float32(weight)
+            known: float | Array = cost
+            if has_link:
+                known = weighed_link(heads[r], request.context[rows], known=cost, weight=weight)
+            shares[rows] = shares_of(worth, mask[rows], known, n_slots=request.n_slots)
         return shares
 
     def estimate(self, request: Request) -> Estimate:
@@ -277,11 +288,24 @@ class HybridModel:
 
     def weights(self) -> Array:
         """Weights of the learned components, (R',)."""
-        return np.asarray(self.scheme.weights[self.learned])
+        return self._weights
 
     def send_value(self) -> float:
         """Weighted worth of sending as such: costs that are known, not learned."""
-        return send_value(self.scheme)
+        return self._send_value
+
+    def _weigh(self, scheme: RewardScheme) -> None:
+        self.scheme = scheme
+        self._weights = np.asarray(scheme.weights[self.learned])
+        self._send_value = send_value(scheme)
+
+    def _only_head(self) -> tuple[int, float] | None:
+        """The one head that has a weight, and that weight; ``None`` if there are others."""
+        used = np.flatnonzero(self._weights)
+        if len(used) != 1:
+            return None
+        span = self.parts.spans[used[0]]
+        return (span.start, float(self._weights[used[0]])) if span.stop - span.start == 1 else None
 
     def _means(self) -> list[Drawn]:
         beliefs = [head.posterior() for head in self.heads]
@@ -313,29 +337,19 @@ class HybridModel:
         wide = request.n_actions + request.n_slots * (1 + self.blocks.lengths[1])
         return row_chunks(request.n_rows, 8 * m * wide)
 
-    def _worths(
-        self, request: Request, heads: list[Drawn], *, ranks_only: bool = False
-    ) -> Iterator[tuple[slice, Single]]:
-        """Weighted worth of every send, (n, M, S·K), in chunks of rows, known costs left out.
-
-        With ``ranks_only`` and one component, only the order matters, and a link changes none.
-        """
-        weights = self.weights()
-        used = np.flatnonzero(weights)
-        only = self.parts.spans[used[0]] if ranks_only and len(used) == 1 else None
+    def _worths(self, request: Request, heads: list[Drawn]) -> Iterator[tuple[slice, Single]]:
+        """Weighted worth of every send, (n, M, S·K), in chunks of rows, known costs left out."""
+        used = np.flatnonzero(self._weights)
         for rows in self._chunks(request, heads[0]) if heads else ():
-            if only is not None and only.stop - only.start == 1:
-                worth = ranked(heads[only.start], request, rows)
-                worth *= np.float32(weights[used[0]])
-                yield rows, worth
-                continue
-            n, m = len(request.context[rows]), heads[0].base.shape[1]
-            worth = np.zeros((n, m, request.n_slots * request.n_items), np.float32)
+            worth: Single | None = None
             for r in used:
                 span = self.parts.spans[r]
                 added = added_by(self.parts.at(int(r)), heads[span], request, rows)
-                added *= np.float32(weights[r])
-                worth = added if len(used) == 1 else worth + added
+                added *= np.float32(self._weights[r])
+                worth = added if worth is None else worth + added
+            if worth is None:
+                n, m = len(request.context[rows]), heads[0].base.shape[1]
+                worth = np.zeros((n, m, request.n_slots * request.n_items), np.float32)
             yield rows, worth
 
     def _features(self, columns: Mapping[str, Array]) -> tuple[Array, Whole]:

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from policies.models.blocks import Blocks
 
-__all__ = ["Drawn", "base_of", "drawn", "uplift_of"]
+__all__ = ["Drawn", "base_of", "drawn", "threshold", "uplift_of"]
 
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 Whole = NDArray[np.int64]
+
+_LEAST_CHANCE = 1e-12
+_OUT_OF_REACH = 1e30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +68,39 @@ def uplift_of(one: Drawn, context: Array, items: Whole, item: Array, slot: Array
     s, ds = slot.shape[1:]
     m = one.base.shape[1]
     seen = _with_one(context)
-    by_item = (seen @ one.item).reshape(n, 1, m, di)
+    by_item = (seen @ one.item).reshape(n, m, 1, di)
     by_slot = (seen @ one.slot).reshape(n, m, 1 + ds)
     slots = slot.astype(np.float32)
     crossed = (slots.reshape(n * s, ds) @ one.item_slot).reshape(n, s, m, di)
-    worth = (by_item + crossed).transpose(0, 2, 1, 3).reshape(n, m * s, di)
-    scores = (worth @ item.astype(np.float32).transpose(0, 2, 1)).reshape(n, m, s, k)
-    of_slot = by_slot[:, :, :1] + by_slot[:, :, 1:] @ slots.transpose(0, 2, 1)  # (n, M, S)
-    scores += of_slot[:, :, :, None]
+    # What sending and the slot are worth goes along as the worth of a feature that is always 1.
+    worth = np.empty((n, m, s, di + 1), np.float32)
+    np.add(by_item, crossed.transpose(0, 2, 1, 3), out=worth[..., :di])
+    np.add(by_slot[:, :, :1], by_slot[:, :, 1:] @ slots.transpose(0, 2, 1), out=worth[..., di])
+    features = np.ones((n, k, di + 1), np.float32)
+    features[:, :, :di] = item
+    scores = (worth.reshape(n, m * s, di + 1) @ features.transpose(0, 2, 1)).reshape(n, m, s, k)
     if len(one.intercepts):
-        scores += one.intercepts[items].transpose(0, 2, 1)[:, :, None, :]
+        own = one.intercepts[items].transpose(0, 2, 1)  # (n, M, K)
+        scores += (own if s == 1 else np.ascontiguousarray(own))[:, :, None, :]
     return scores.reshape(n, m, s * k)
 
 
+def threshold(base: Single, gain: float) -> Array:
+    """What a send has to add to the log-odds for the chance to rise by ``gain``, (n, M).
+
+    σ(b + u) − σ(b) > g where u > logit(σ(b) + g) − b; beyond all reach, ±10³⁰, where no chance
+    is that high or that low. ``base`` is (n, M), the log-odds of what comes without a push.
+    """
+    aim = 0.5 + 0.5 * np.tanh(0.5 * base.astype(np.float64)) + gain
+    inside = np.minimum(np.maximum(aim, _LEAST_CHANCE), 1.0 - _LEAST_CHANCE)
+    least = np.log(inside / (1.0 - inside)) - base
+    return np.where(aim >= 1.0, _OUT_OF_REACH, np.where(aim <= 0.0, -_OUT_OF_REACH, least))
+
+
 def _with_one(context: Array) -> Single:
-    return np.concatenate(
-        [np.ones((len(context), 1), np.float32), context.astype(np.float32)], axis=1
-    )
+    seen = np.ones((len(context), 1 + context.shape[1]), np.float32)
+    seen[:, 1:] = context
+    return seen
 
 
 def _single(array: Array) -> Single:

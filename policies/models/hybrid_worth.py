@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from bandit.actions import Request
 from policies.models.glm_head import GlmHead
-from policies.models.hybrid_math import Drawn, base_of, uplift_of
+from policies.models.hybrid_math import Drawn, base_of, threshold, uplift_of
 
-__all__ = ["added_by", "ranked"]
+__all__ = ["added_by", "ranked", "weighed_link"]
 
+Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 
@@ -30,6 +31,15 @@ def ranked(one: Drawn, request: Request, rows: slice) -> Single:
         request.item_features[rows],
         request.slot_features[rows],
     )
+
+
+def weighed_link(one: Drawn, context: Array, *, known: float, weight: float) -> Array:
+    """The known worth of sending as one in log-odds times weight, (n, M).
+
+    A send is worth more than holding, w·(σ(b + u) − σ(b)) + known > 0, where w·u plus this is
+    above 0: one number a row and draw, instead of a link of every action.
+    """
+    return np.asarray(-weight * threshold(base_of(one, context), -known / weight))
 
 
 def added_by(
@@ -48,6 +58,8 @@ def added_by(
     rows : slice
         Of its rows.
     """
+    if len(heads) == 1 and heads[0].link == "identity":
+        return ranked(draws[0], request, rows)
     base, added = _linked(heads[0], draws[0], request, rows)
     if len(heads) == 1:
         return added

@@ -123,6 +123,11 @@ class LinearModel:
         values[:, 1:] += self.send_value()
         return values
 
+    def base_values(self, request: Request) -> Array:
+        """Weighted mean of what comes without a push, (N,)."""
+        theta = self.weights() @ self.head.posterior()[0]
+        return np.asarray(theta[0] + request.context @ theta[1 : self.head.n_base])
+
     def spreads(self, request: Request) -> Array:
         """Standard deviation of the weighted uplift of every action, (N, A); 0 for hold."""
         # Components are independent, so the variance of their weighted sum is a sum as well.

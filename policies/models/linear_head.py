@@ -24,8 +24,11 @@ from policies.checks import (
     check_scheme,
     check_state,
     check_turn,
+    final_row,
+    is_modest,
     learned_rows,
 )
+from policies.models.late_rows import LateRows
 from policies.models.linear_math import (
     factor_of_covariance,
     joint_features,
@@ -98,11 +101,17 @@ class LinearHead:
     n_seen: Array = field(init=False)  # (R',) Σ w
     log_discount: float = field(init=False, default=0.0)
     rows: OpenRows = field(init=False)
+    late: LateRows = field(init=False)  # learned, and not yet in the moments above
+    learned: NDArray[np.int64] = field(init=False)  # all components but costs of the send itself
+    _learned: list[int] = field(init=False)
     _posterior: tuple[Array, Array] | None = field(init=False, default=None)
     _pair_covariance: Array | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        self.learned = learned_of(self.scheme)
+        self._learned = self.learned.tolist()
         n_components, n_features = len(self.learned), self.n_base + self.n_pairs
+        self.late = LateRows(n_features, n_components)
         self.precision = np.zeros((n_components, n_features, n_features))
         self.moment = np.zeros((n_components, n_features))
         self.square, self.n_seen = np.zeros((2, n_components))
@@ -133,11 +142,6 @@ class LinearHead:
         """Length of ζ = item ⊗ slot."""
         return self.n_item_features * self.n_slot_features
 
-    @property
-    def learned(self) -> NDArray[np.int64]:
-        """Positions of the components that are learned: all but costs of the send itself."""
-        return learned_of(self.scheme)
-
     def reweigh(self, scheme: RewardScheme) -> None:
         """Take other weights of the same components; what was learned stays."""
         check_scheme(scheme, self.scheme)
@@ -145,7 +149,7 @@ class LinearHead:
 
     def learn(self, feedback: Feedback) -> None:
         """Take rows for the first time, after discounting what was learned before."""
-        if feedback.n_rows == 0:
+        if feedback.n_rows == 0 or (feedback.n_rows == 1 and self._learned_late(feedback)):
             return
         target, weight = learned_rows(feedback, self.scheme)
         check_feedback(feedback, self.lengths)
@@ -185,6 +189,15 @@ class LinearHead:
         self.rows.put("weight", where, weight)
         self.rows.drop(where[(weight >= 1).all(axis=1)])
 
+    def settle(self) -> None:
+        """Bring what was learned row by row into the moments."""
+        late = self.late
+        if late.n_rows:
+            weight, target = late.weight, late.target
+            self._add_features(late.features, weight * target, weight)
+            self._note(weight * target**2, weight)
+            late.clear()
+
     def absorb(
         self,
         precision: Array,
@@ -214,12 +227,13 @@ class LinearHead:
             factor = factor_of_covariance(precision, prior=self.params.prior_precision)
             # The sum that leaves no residual: d·θ̂ of these rows alone.
             square = ((moment @ factor) ** 2).sum(axis=1)
+        self.settle()
         pairs = self.pair_block()
         self.precision[:, pairs, pairs] += precision
         self.moment[:, pairs] += moment
         self.square += square
         self.n_seen += n_rows
-        self._posterior = self._pair_covariance = None
+        self._forget_belief()
 
     def rotate(self, basis: Array, kept: float) -> None:
         """Turn the context block into the new coordinates c' = Q·c.
@@ -237,6 +251,7 @@ class LinearHead:
         encoder would have to turn as well, and do not.
         """
         check_turn(basis, kept, n_context=self.n_context)
+        self.settle()
         turn = np.eye(self.n_base + self.n_pairs)
         turn[1 : self.n_base, 1 : self.n_base] = basis
         self.precision = turn @ self.precision @ turn.T
@@ -250,12 +265,13 @@ class LinearHead:
         Kept until more is learned, shared between callers and closed to writing.
         """
         if self._posterior is None:
-            factor = np.empty_like(self.precision)
-            for row, twin in enumerate(twins(self.precision)):
-                factor[row] = factor[twin] if twin < row else self._factor(row)
-            mean = np.empty_like(self.moment)
-            for row, moment in enumerate(self.moment):
-                mean[row] = posterior_mean(factor[row], moment)
+            precision, moment = self._sums()
+            factor = np.empty_like(precision)
+            for row, twin in enumerate(twins(precision)):
+                factor[row] = factor[twin] if twin < row else self._factor(precision[row])
+            mean = np.empty_like(moment)
+            for row, one in enumerate(moment):
+                mean[row] = posterior_mean(factor[row], one)
             factor *= self.noise_sd(mean)[:, None, None]
             mean.flags.writeable = factor.flags.writeable = False
             self._posterior = mean, factor
@@ -278,8 +294,13 @@ class LinearHead:
         guess, rows = self.params.noise_sd, self.params.noise_rows
         if np.isinf(rows):
             return np.full(len(mean), guess)
-        residual = np.maximum(self.square - (mean * self.moment).sum(axis=1), 0.0)
-        return np.asarray(np.sqrt((rows * guess**2 + residual) / (rows + self.n_seen)))
+        late = self.late
+        weighted = late.weight * late.target
+        moment = self.moment + weighted.T @ late.features
+        square = self.square + (weighted * late.target).sum(axis=0)
+        residual = np.maximum(square - (mean * moment).sum(axis=1), 0.0)
+        n_seen = self.n_seen + late.weight.sum(axis=0)
+        return np.asarray(np.sqrt((rows * guess**2 + residual) / (rows + n_seen)))
 
     def pair_block(self) -> slice:
         """Where the coefficients of ζ lie in θ."""
@@ -291,50 +312,106 @@ class LinearHead:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return a copy of moments, clock and open rows, as named arrays."""
-        return {
-            "precision": self.precision.copy(),
-            "moment": self.moment.copy(),
-            "square": self.square.copy(),
-            "n_seen": self.n_seen.copy(),
-            "log_discount": np.array(self.log_discount),
-        } | self.rows.state()
+        return (
+            {
+                "precision": self.precision.copy(),
+                "moment": self.moment.copy(),
+                "square": self.square.copy(),
+                "n_seen": self.n_seen.copy(),
+                "log_discount": np.array(self.log_discount),
+            }
+            | self.late.state()
+            | self.rows.state()
+        )
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore what :meth:`state` returned."""
         moments = ("precision", "moment", "square", "n_seen")
         shapes = {name: getattr(self, name).shape for name in moments}
         check_state(state, shapes | {"log_discount": ()})
+        self.late.load(state)
         self.rows.load(state)
         for name in moments:
             setattr(self, name, np.array(state[name], np.float64))
         self.log_discount = float(state["log_discount"])
-        self._posterior = self._pair_covariance = None
+        self._forget_belief()
+
+    def _learned_late(self, feedback: Feedback) -> bool:
+        """Take one final row at the cost of writing it down; see :mod:`policies.models.late_rows`.
+
+        ``False`` where it is none of the usual. When its moments are added hangs on what was
+        learned alone, never on who asks in between.
+        """
+        context, item, slot = feedback.context, feedback.item_features, feedback.slot_features
+        fits = (context.shape[1], item.shape[1], slot.shape[1]) == self.lengths
+        if self.params.forget < 1 or not fits:
+            return False
+        target = final_row(feedback, self.scheme, learned=self._learned)
+        if target is None:
+            return False
+        row, n_base = self.late.room(), self.n_base
+        row[0] = 1.0
+        row[1:n_base] = context[0]
+        if feedback.is_send[0]:
+            pairs = row[n_base:].reshape(self.n_item_features, self.n_slot_features)
+            np.multiply(item[0][:, None], slot[0], out=pairs)
+        elif is_modest(item[0]) and is_modest(slot[0]):
+            row[n_base:] = 0.0
+        else:
+            return False
+        if not is_modest(row):
+            return False
+        self.rows.expect_new(feedback.decision_id)
+        self.late.add(target, 1.0)
+        self._forget_belief()
+        if self.late.is_full:
+            self.settle()
+        return True
 
     def _add(
         self, columns: Mapping[str, Array], weight: Array, weighted: Array, squared: Array
     ) -> None:
         """Add Σ w·φφᵀ, Σ (w·y)·φ, Σ w·y² and Σ w of rows; weights may be differences."""
+        self.settle()
         context, item, slot = columns["context"], columns["item"], columns["slot"]
         is_send = columns["is_send"][:, 0] != 0
         step = max(1, _CHUNK_BYTES // (8 * self.moment.shape[1]))
         for start in range(0, len(weight), step):
             rows = slice(start, start + step)
             features = joint_features(context[rows], item[rows], slot[rows], is_send[rows])
-            precision, moment = moments_of(features, weighted[rows], weight[rows])
-            self.precision += precision
-            self.moment += moment
+            self._add_features(features, weighted[rows], weight[rows])
+        self._note(squared, weight)
+
+    def _add_features(self, features: Array, weighted: Array, weight: Array) -> None:
+        precision, moment = moments_of(features, weighted, weight)
+        self.precision += precision
+        self.moment += moment
+        self._forget_belief()
+
+    def _note(self, squared: Array, weight: Array) -> None:
         self.square += squared.sum(axis=0)
         self.n_seen += weight.sum(axis=0)
+
+    def _forget_belief(self) -> None:
         self._posterior = self._pair_covariance = None
 
     def _discount(self, kept: float) -> None:
+        self.settle()
         if kept < 1:
             self.precision *= kept
             self.moment *= kept
             self.square *= kept
             self.n_seen *= kept
             self.log_discount += float(np.log(kept))
-        self._posterior = self._pair_covariance = None
+        self._forget_belief()
 
-    def _factor(self, row: int) -> Array:
-        return factor_of_covariance(self.precision[row], prior=self.params.prior_precision)
+    def _sums(self) -> tuple[Array, Array]:
+        """Σ w·φφᵀ (R', P, P) and Σ w·y·φ (R', P) of all rows, late ones included."""
+        late = self.late
+        if not late.n_rows:
+            return self.precision, self.moment
+        precision, moment = moments_of(late.features, late.weight * late.target, late.weight)
+        return self.precision + precision, self.moment + moment
+
+    def _factor(self, precision: Array) -> Array:
+        return factor_of_covariance(precision, prior=self.params.prior_precision)

@@ -221,7 +221,9 @@ def _scores_of_draws(item: Array, slot: Array, table: Scores, m: int) -> Scores:
     return np.asarray(scores.reshape(n, m, s * k))
 
 
-def shares_of(scores: Scores, mask: NDArray[np.bool_], send_value: float, *, n_slots: int) -> Array:
+def shares_of(
+    scores: Scores, mask: NDArray[np.bool_], send_value: float | Array, *, n_slots: int
+) -> Array:
     """Share of draws under which each action is best, (n, A); overwrites ``scores``.
 
     Parameters
@@ -230,25 +232,50 @@ def shares_of(scores: Scores, mask: NDArray[np.bool_], send_value: float, *, n_s
         Worth of every send under each draw, slots before items.
     mask : ndarray of bool, (n, A)
         True where an action may be taken.
-    send_value : float
+    send_value : float, or ndarray (n, M)
         Known worth of sending as such, not in the scores.
     n_slots : int
         S.
     """
     n, _, n_pairs = scores.shape
-    k = n_pairs // n_slots
-    closed = ~mask[:, 1:].reshape(n, k, n_slots).transpose(0, 2, 1).reshape(n, n_pairs)
-    if closed.any():
+    if not mask.all():
+        k = n_pairs // n_slots
+        closed = ~mask[:, 1:].reshape(n, k, n_slots).transpose(0, 2, 1).reshape(n, n_pairs)
         scores += np.where(closed, np.float32(-np.inf), np.float32(0.0))[:, None]
     # Sends are compared with what they must be worth, instead of all being moved.
-    hold = np.where(mask[:, :1], np.float32(-send_value), np.float32(-np.inf))  # (n, 1)
-    best = np.maximum(scores.max(axis=2, initial=-np.inf), hold)  # (n, M)
-    holds = hold == best
-    votes = np.equal(scores, best[:, :, None], out=scores)  # 1 where best, else 0
+    hold = np.where(mask[:, :1], np.asarray(-send_value, np.float32), np.float32(-np.inf))
+    if not n_pairs:
+        return np.ones((n, 1))
+    winner = scores.argmax(axis=2)  # (n, M)
+    at = n_pairs * np.arange(winner.size).reshape(winner.shape) + winner
+    best = np.maximum(scores.take(at), hold)
+    is_best, holds = scores == best[:, :, None], hold == best
+    if np.count_nonzero(is_best) + np.count_nonzero(holds) == best.size:
+        return _counted(np.where(holds, -1, winner), n_pairs, n_slots)
+    return _shared(is_best, holds, n_slots)
+
+
+def _counted(winner: NDArray[np.int64], n_pairs: int, n_slots: int) -> Array:
+    """Shares of draws that have one best action each, (n, A).
+
+    ``winner`` is (n, M): −1 to hold, else a pair, slots before items.
+    """
+    n, m = winner.shape
+    slot, item = np.divmod(winner, n_pairs // n_slots)
+    action = np.where(winner < 0, 0, 1 + item * n_slots + slot)
+    action += (1 + n_pairs) * np.arange(n)[:, None]
+    counts = np.bincount(action.ravel(), minlength=n * (1 + n_pairs))
+    return np.asarray(counts.reshape(n, 1 + n_pairs) / m)
+
+
+def _shared(is_best: NDArray[np.bool_], holds: NDArray[np.bool_], n_slots: int) -> Array:
+    """Shares where actions tie for the best of a draw and share it equally, (n, A)."""
+    n, _, n_pairs = is_best.shape
+    votes = is_best.astype(np.float32)
     part = np.float32(1.0) / (votes.sum(axis=2) + holds)
-    pairs = np.matmul(part[:, None], votes).reshape(n, n_slots, k).transpose(0, 2, 1)
+    pairs = np.matmul(part[:, None], votes).reshape(n, n_slots, n_pairs // n_slots)
     total = np.concatenate(
-        [(part * holds).sum(axis=1)[:, None], pairs.reshape(n, n_pairs)], axis=1
+        [(part * holds).sum(axis=1)[:, None], pairs.transpose(0, 2, 1).reshape(n, n_pairs)], axis=1
     ).astype(np.float64)
     return np.asarray(total / total.sum(axis=1, keepdims=True))
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bandit.actions import Request
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
+from policies.base import base_values
 from policies.checks import check_state
 from policies.models.open_rows import OpenRows
 from policies.roles import RewardModel
@@ -75,6 +76,10 @@ class Tallied:
     def values(self, request: Request) -> Array:
         """Weighted mean uplift of every action, (N, A)."""
         return self.model.values(request)
+
+    def base_values(self, request: Request) -> Array:
+        """Weighted mean of what comes without a push, (N,)."""
+        return base_values(self.model, request)
 
     def spreads(self, request: Request) -> Array:
         """Standard deviation of the weighted uplift of every action, (N, A)."""

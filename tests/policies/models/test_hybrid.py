@@ -158,3 +158,30 @@ def test_a_turn_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(BadInputError, match=words):
         taught.rotate(basis, kept)
+
+
+@pytest.mark.parametrize("worth", [(c, w) for c in (-0.05, 0.02, 0.0, -1e6, 1e6) for w in (1, -3)])
+def test_one_response_against_holding_needs_no_link_of_every_action(
+    worth: tuple[float, float],
+    feedback_of: FeedbackOf,
+    request_of: RequestOf,
+    small_shape: PolicyShape,
+    two_parts: RewardScheme,
+) -> None:
+    """Its shares, counted in log-odds, are those of its draws on the scale of the outcome."""
+    hit, message, leave = two_parts.components
+    cost, weight = worth
+    parts = (
+        replace(hit, weight=0.0),
+        replace(message, weight=cost),
+        replace(leave, weight=weight),
+    )
+    only = replace(two_parts, components=parts)
+    model = HybridModel(small_shape, only, GlmParams(base_rate=0.3))
+    model.update(_told(feedback_of, small_shape, only))
+    asked = request_of(small_shape, 40)
+    shares = model.best_shares(asked, 9, n_draws=32, scale=1.0)
+    for rows, drawn in model.draws(asked, 9, n_draws=32, scale=1.0):
+        best = drawn.argmax(axis=2)
+        counted = np.stack([np.bincount(row, minlength=21) for row in best]) / 32
+        np.testing.assert_allclose(shares[rows], counted, atol=1e-6)

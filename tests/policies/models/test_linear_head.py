@@ -451,3 +451,79 @@ def test_warm_start_rows_speak_of_the_noise_only_with_their_squares(
     assert telling.noise_sd(telling.posterior()[0])[0] == pytest.approx(
         np.sqrt((10 * 25 + left) / 410)
     )
+
+
+def test_a_hundred_thousand_rank_one_updates_stay_beside_the_direct_inverse(
+    feedback_of: FeedbackOf, hits: RewardScheme
+) -> None:
+    """One row at a time, asked in between: within 1e-9 of (λ + ΦᵀΦ)⁻¹, in double precision."""
+    shape = PolicyShape(
+        n_context=7, n_item_features=4, n_slot_features=2, n_users=1, n_items=3, n_slots=2
+    )
+    head = _head(shape, hits, HeadParams(noise_rows=np.inf))
+    made = feedback_of(shape, 100_000, hits)
+    made.is_send[:] = True
+    for row in range(made.n_rows):
+        head.learn(_rows(made, slice(row, row + 1)))
+        if row % 97 == 0:
+            head.posterior()
+    pairs = (made.item_features[:, :, None] * made.slot_features[:, None]).reshape(-1, 8)
+    features = np.concatenate([np.ones((made.n_rows, 1)), made.context, pairs], axis=1)
+    direct = np.linalg.inv(np.eye(16) + features.T @ features)
+    mean, factor = head.posterior()
+    assert head.late.n_rows == 100_000 % 64
+    assert np.abs(factor[0] @ factor[0].T - direct).max() < 1e-9 * np.abs(direct).max()
+    wanted = direct @ (features.T @ made.components[:, 0])
+    assert np.abs(mean[0] - wanted).max() < 1e-9 * np.abs(wanted).max()
+
+
+def test_asking_between_rows_changes_no_bit_of_what_is_learned(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    """Rank-one updates of the belief, not of the moments: the same state and the same belief."""
+    asked, quiet = (_head(small_shape, two_parts, HeadParams()) for _ in range(2))
+    feedback = feedback_of(small_shape, 150, two_parts)
+    for row in range(150):
+        for head in (asked, quiet):
+            head.learn(_rows(feedback, slice(row, row + 1)))
+        asked.posterior()
+    assert 0 < asked.late.n_rows < 64
+    for name, array in quiet.state().items():
+        assert asked.state()[name].tobytes() == array.tobytes()
+    for mine, other in zip(asked.posterior(), quiet.posterior(), strict=True):
+        assert mine.tobytes() == other.tobytes()
+
+
+def test_late_rows_survive_saving_and_are_brought_in_by_whatever_needs_them(
+    feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    """Saved with the state, and settled by the next batch."""
+    head, resumed = (_head(small_shape, two_parts, HeadParams()) for _ in range(2))
+    feedback = feedback_of(small_shape, 40, two_parts)
+    for row in range(20):
+        head.learn(_rows(feedback, slice(row, row + 1)))
+    resumed.load(head.state())
+    n_late = head.late.n_rows
+    assert 0 < n_late == resumed.late.n_rows
+    for one in (head, resumed):
+        one.learn(_rows(feedback, slice(20, 40)))
+    assert head.late.n_rows == 0
+    assert head.precision.tobytes() == resumed.precision.tobytes()
+    whole = _head(small_shape, two_parts, HeadParams())
+    whole.learn(feedback)
+    assert _distance(head, whole) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["context", "item_features", "slot_features"])
+def test_one_row_that_is_not_finite_or_too_large_is_refused(
+    name: str, feedback_of: FeedbackOf, small_shape: PolicyShape, two_parts: RewardScheme
+) -> None:
+    """The quick way of single rows refuses what the way of batches does, and keeps nothing."""
+    for bad in (np.nan, np.inf, 1e7):
+        head = _head(small_shape, two_parts, HeadParams())
+        row = _rows(feedback_of(small_shape, 1, two_parts), slice(0, 1))
+        row.is_send[:], row.item_features[:], row.slot_features[:] = True, 1.0, 1.0
+        getattr(row, name)[0, 0] = bad
+        with pytest.raises(BadInputError, match="expected f"):
+            head.learn(row)
+        assert head.late.n_rows == 0
