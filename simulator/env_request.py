@@ -11,8 +11,7 @@ import numpy as np
 
 from bandit.actions import Request, SlotGrid
 from bandit.slots import HOUR_MS
-from simulator.known import context_of, slot_features_of
-from simulator.offers import item_features_of
+from simulator.request_features import features_of
 from simulator.vector_env import PushVectorEnv
 
 __all__ = ["request_of"]
@@ -24,10 +23,9 @@ def request_of(env: PushVectorEnv) -> Request:
     ``user`` is the row. Actions are those of the face: 0 to hold, or 1 + k·S + s.
     """
     lives = env.lives
-    population, known = lives.population, lives.known
+    population = lives.population
     traits, state, ground = population.traits, population.state, population.ground
-    local = ground.calendar.server_hour_of_week(traits.zone, traits.is_zone_known, state.hour)
-    context = context_of(known, state, local_hour_of_week=local, is_zone_known=traits.is_zone_known)
+    seen = features_of(population, lives.known)
     items = population.offer().items
     at_ms = ground.calendar.start_ms + state.hour * HOUR_MS
     start_ms = at_ms[:, None] + population.offsets_h * HOUR_MS
@@ -37,19 +35,10 @@ def request_of(env: PushVectorEnv) -> Request:
         user=np.arange(len(at_ms)),
         at_ms=at_ms,
         zone=zones,
-        context=context,
+        context=seen.context,
         items=items.astype(np.int64),
-        item_features=item_features_of(
-            items,
-            ground=ground,
-            traits=traits,
-            state=state,
-            profile=known.profile,
-            context=context,
-        ),
-        slot_features=slot_features_of(
-            known, local_hour_of_week=local, offsets_h=population.offsets_h
-        ),
+        item_features=seen.items,
+        slot_features=seen.slots,
         grid=SlotGrid(start_ms=start_ms, end_ms=end_ms),
         reasons=env.reasons(),
     )

@@ -62,7 +62,7 @@ class Face:
         of what stands outside them, such as ``{"reward_window_h": 2.0}``.
     n_candidates, horizon_days : int, optional
         Shorthands for ``clock.n_candidates`` and ``clock.horizon_days``.
-    observe : {"history", "full", "minimal"}
+    observe : {"history", "full", "minimal", "request"}
         See :mod:`simulator.observation`.
     scheme : str or RewardScheme
         What outcomes are worth: ``"uplift"``, ``"uplift_value"`` (orders by their money),

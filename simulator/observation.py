@@ -1,9 +1,11 @@
-"""What a policy sees: one flat row of finite numbers in [−1, 1] for each user, with named columns.
+"""What a policy sees: one flat row of finite numbers for each user, with named columns.
 
 A population at the start of a step and what a server has heard of it enter; a fresh (N, C) float32
 array leaves. ``history`` is what a server knows, ``full`` adds what no server could, ``minimal`` is
-the hour and the segment. Columns come in blocks, each a few array operations over all rows; counts
-and lags are on a logarithmic scale, because their first units matter most.
+the hour and the segment: all within [−1, 1]. ``request`` is what the loop would show a policy,
+flat and as large as it is, so that what learns from it can be asked in the loop. Columns come in
+blocks, each a few array operations over all rows; counts and lags are on a logarithmic scale,
+because their first units matter most.
 """
 
 from __future__ import annotations
@@ -20,17 +22,19 @@ from simulator import response
 from simulator.calendar import HOURS_A_WEEK
 from simulator.kernel import Ground, Population
 from simulator.known import N_WINDOWS, Known
+from simulator.request_features import RequestColumns, features_of
 from simulator.state import sends_in_week
 
 __all__ = ["Observe", "Observer", "observer_of"]
 
-Observe = Literal["full", "history", "minimal"]
+Observe = Literal["full", "history", "minimal", "request"]
 Float = NDArray[np.float32]
 Fill = Callable[[Population, Known, Float], None]
 
 _LAG_H = 24.0 * 30  # lags, counts and rates that reach 1
 _MANY = 100.0
 _MANY_SESSIONS_A_DAY = 10.0
+_LARGEST = 1e6  # of a request's features, which are about 1; a space without end is no space
 _CHUNK_CELLS = 2**18  # features of candidates that fit in a cache together
 
 
@@ -50,9 +54,12 @@ class Observer:
     ----------
     blocks : tuple of Block
         In column order.
+    bound : float
+        Size that no number exceeds.
     """
 
     blocks: tuple[Block, ...]
+    bound: float = 1.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,23 +73,27 @@ class Observer:
         for block in self.blocks:
             block.fill(population, known, seen[:, at : at + len(block.names)])
             at += len(block.names)
-        return np.clip(seen, -1.0, 1.0, out=seen)
+        return np.clip(seen, -self.bound, self.bound, out=seen)
 
 
-def observer_of(ground: Ground, *, observe: Observe) -> Observer:
+def observer_of(ground: Ground, *, observe: Observe, hours: int = 24) -> Observer:
     """Choose the columns of a configuration.
 
     Parameters
     ----------
     ground : Ground
         Shared tables of the population.
-    observe : {"full", "history", "minimal"}
+    observe : {"full", "history", "minimal", "request"}
         How much is seen.
+    hours : int
+        Length of a step; a request shows its slots.
     """
     if observe not in get_args(Observe):
         raise BadInputError(
             f"expected observe to be one of {', '.join(get_args(Observe))}, got {observe!r}"
         )
+    if observe == "request":
+        return Observer((_request(ground, hours=hours),), bound=_LARGEST)
     if observe == "minimal":
         blocks = [_hour(has_week=False), _segment(ground)]
     else:
@@ -275,6 +286,16 @@ def _hidden(ground: Ground) -> Block:
         out[:, 8] = traits.cannibalised
 
     return Block(names, fill)
+
+
+def _request(ground: Ground, *, hours: int) -> Block:
+    """What the loop would show."""
+    columns = RequestColumns.in_world(ground, hours=hours)
+
+    def fill(population: Population, known: Known, out: Float) -> None:
+        out[:] = columns.flat(features_of(population, known))
+
+    return Block(columns.names, fill)
 
 
 def _wanted(ground: Ground) -> Block:

@@ -106,7 +106,7 @@ class PushVectorEnv(VectorEnv[Seen, NDArray[Any], NDArray[Any]]):
         self._ground = self.face.ground()
         config = self._ground.config
         self._worth = Worth(self.face.reward_scheme(config), config.orders.refund_share)
-        self._observer = observer_of(self._ground, observe=self.face.observe)
+        self._observer = observer_of(self._ground, observe=self.face.observe, hours=self.face.hours)
         clock = config.clock
         self._n_slots = -(-self.face.hours // clock.slot_hours)
         self._n_actions = 1 + clock.n_candidates * self._n_slots
@@ -258,7 +258,8 @@ class PushVectorEnv(VectorEnv[Seen, NDArray[Any], NDArray[Any]]):
         return mode
 
     def _make_spaces(self) -> None:
-        seen = Box(-1.0, 1.0, (len(self.obs_names),), np.float32)
+        bound = self._observer.bound
+        seen = Box(-bound, bound, (len(self.obs_names),), np.float32)
         mask = Box(0.0, 1.0, (self._n_actions,), np.float32)
         is_dict = self.face.mask_in_obs
         self.single_observation_space = (

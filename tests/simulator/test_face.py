@@ -58,7 +58,7 @@ def test_a_scheme_is_named_or_given() -> None:
     [
         ({"clock": "weekly"}, "clock to be one of daily, hourly, got 'weekly'"),
         ({"reward_timing": "never"}, "reward_timing to be one of arrival, decision, got 'never'"),
-        ({"observe": "all"}, "observe to be one of full, history, minimal, got 'all'"),
+        ({"observe": "all"}, "observe to be one of full, history, minimal, request, got 'all'"),
         ({"scheme": "clicks"}, "one of uplift, uplift_value, engagement, got 'clicks'"),
         ({"truth": 1}, "truth to be a bool, got 1"),
         ({"preset": "shop"}, "expected a preset, one of ecommerce, .*, got 'shop'"),

@@ -137,5 +137,5 @@ def test_what_took_an_expired_items_place_was_never_sent(begin: Begin) -> None:
 
 def test_another_mode_is_refused_by_name(begin: Begin) -> None:
     """The message lists those that there are."""
-    with pytest.raises(BadInputError, match="full, history, minimal, got 'all'"):
+    with pytest.raises(BadInputError, match="full, history, minimal, request, got 'all'"):
         observer_of(begin("tiny", 1).ground, observe="all")  # type: ignore[arg-type]
