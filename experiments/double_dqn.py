@@ -14,29 +14,24 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
-import gymnasium
-import matplotlib as mpl
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch.nn import functional
 
 from bandit.actions import Request
 from bandit.draws import Stream, generator, key_of
-from experiments.record import RESULTS, half_width, record
+from experiments.face_worth import Choose, Judge, any_eligible, draw_curve, face_of
+from experiments.record import RESULTS, record
 from policies.baselines.q_network import QNetwork
+from policies.baselines.q_tensors import QTensors
 from policies.exploration import best_action
-from policies.models.tower_training import Weights, arrays_of, forward, tensors_of
 from simulator.env_request import request_of
-from simulator.vector_env import PushVectorEnv
 
-__all__ = ["Memory", "Network", "Settings", "main", "targets", "train", "worth"]
+__all__ = ["Memory", "Settings", "main", "targets", "train"]
 
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
-
-_EVALUATION_SEED = 1_000_000  # users that no training seed meets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +74,16 @@ class Settings:
     """Users of each point."""
     evaluation_days: int = 28
     """Days of each point."""
+
+    @property
+    def judge(self) -> Judge:
+        """On whom each point is measured."""
+        return Judge(
+            face=self.face,
+            preset=self.preset,
+            users=self.evaluation_users,
+            days=self.evaluation_days,
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,85 +130,24 @@ class Memory:
         return here, {name: self.columns[name][(step + 1) % room, row] for name in names}
 
 
-@dataclass(slots=True)
-class Network:
-    """A Q-network as tensors: three towers and the layer above them."""
-
-    towers: Weights
-    theta: torch.Tensor  # (P,)
-
-    @classmethod
-    def of(cls, network: QNetwork) -> Network:
-        """From plain arrays."""
-        theta = torch.tensor(network.theta, dtype=torch.float32, requires_grad=True)
-        return cls(tensors_of(network.towers), theta)
-
-    def arrays(self) -> QNetwork:
-        """To plain arrays."""
-        theta = self.theta.detach().numpy().astype(np.float64)
-        return QNetwork(towers=arrays_of(self.towers), theta=theta)
-
-    def parameters(self) -> list[torch.Tensor]:
-        """All weights."""
-        return [self.theta, *(part for tower in self.towers.values() for part in tower.values())]
-
-    def follow(self, other: Network) -> None:
-        """Copy another's weights."""
-        with torch.no_grad():
-            for mine, its in zip(self.parameters(), other.parameters(), strict=True):
-                mine.copy_(its)
-
-    def values(self, state: dict[str, Any]) -> torch.Tensor:
-        """Q of every action of N states, (N, A)."""
-        context, item, slot = (torch.from_numpy(state[n]) for n in ("context", "item", "slot"))
-        base, (constant, of_item, of_slot, of_both) = self._base(context)
-        u, v = (
-            forward(self.towers["item"], context, item),
-            forward(self.towers["slot"], context, slot),
-        )
-        added = (u * of_both) @ v.transpose(1, 2) + (u @ of_item)[..., None]
-        added = added + (v @ of_slot)[:, None] + constant
-        return torch.cat([base, base + added.flatten(1)], dim=1)
-
-    def value_of(self, state: dict[str, Any]) -> torch.Tensor:
-        """Q of the action that was taken, (N,)."""
-        action, n_slots = state["action"], state["slot"].shape[1]
-        row, sent = np.arange(len(action)), np.maximum(action - 1, 0)
-        context = torch.from_numpy(state["context"])
-        item = torch.from_numpy(state["item"][row, sent // n_slots])[:, None]
-        slot = torch.from_numpy(state["slot"][row, sent % n_slots])[:, None]
-        base, (constant, of_item, of_slot, of_both) = self._base(context)
-        u = forward(self.towers["item"], context, item)[:, 0]
-        v = forward(self.towers["slot"], context, slot)[:, 0]
-        added = constant + u @ of_item + v @ of_slot + (u * v) @ of_both
-        return base[:, 0] + torch.from_numpy(action > 0) * added
-
-    def _base(self, context: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Q of holding, (N, 1), and θ of what sends have: a number and three blocks."""
-        w = forward(self.towers["base"], context, context[:, None, :0])[:, 0]
-        quiet = torch.cat([torch.ones(len(context), 1), context, w], dim=1)
-        n_base, width = quiet.shape[1], w.shape[1]
-        constant, *blocks = torch.split(self.theta[n_base:], [1, width, width, width])
-        return quiet @ self.theta[:n_base, None], [constant, *blocks]
-
-
 def train(settings: Settings, seed: int) -> tuple[QNetwork, list[dict[str, Any]]]:
     """Train one network; return it with the points of its curve."""
     rng = generator(key_of("double dqn", seed), stream=Stream.INITIAL)
-    env = _env(settings, settings.n_envs, pays_rest=False)
+    env = face_of(settings.face, settings.n_envs, preset=settings.preset, pays_rest=False)
     env.reset(seed=seed)
     asked = request_of(env)
     lengths = tuple(a.shape[-1] for a in (asked.context, asked.item_features, asked.slot_features))
     blank = QNetwork.blank(
         cast(Any, lengths), hidden=settings.hidden, width=settings.width, rng=rng
     )
-    online, target = Network.of(blank), Network.of(blank)
+    online, target = QTensors.of(blank), QTensors.of(blank)
     optimiser = torch.optim.Adam(online.parameters(), lr=settings.learning_rate, fused=True)
     memory = Memory.like(asked, settings.memory_steps)
     n_steps = -(-settings.user_steps // settings.n_envs)
-    quiet, _ = worth(None, settings)
+    judge = settings.judge
+    quiet, _ = judge.worth(None)
     curve, n_updates, scale, started = [], 0, 1.0, time.monotonic()
-    curve.append(_point(blank, settings, 0, quiet=quiet))
+    curve.append({"user-steps": 0} | judge.point(_best_of(blank), quiet))
     for step in range(1, n_steps + 1):
         epsilon = max(settings.epsilon, 1.0 - 3.0 * step / n_steps)
         action = _explored(online, asked, settings, epsilon=epsilon, rng=rng)
@@ -232,7 +176,7 @@ def train(settings: Settings, seed: int) -> tuple[QNetwork, list[dict[str, Any]]
             done // settings.evaluate_every > (done - settings.n_envs) // settings.evaluate_every
         )
         if is_due or step == n_steps:
-            curve.append(_point(online.arrays(), settings, done, quiet=quiet))
+            curve.append({"user-steps": done} | judge.point(_best_of(online.arrays()), quiet))
             told = curve[-1]
             print(
                 f"seed {seed}: {done:,} user-steps, {n_updates:,} updates, "
@@ -244,79 +188,13 @@ def train(settings: Settings, seed: int) -> tuple[QNetwork, list[dict[str, Any]]
     return online.arrays(), curve
 
 
-def worth(
-    network: QNetwork | None, settings: Settings, *, rng: np.random.Generator | None = None
-) -> tuple[Array, Array]:
-    """Reward and sends of each user over the days of an evaluation, (U,) each, of first lives.
-
-    Parameters
-    ----------
-    network : QNetwork, optional
-        Whose best action is taken; without it everybody is held.
-    settings : Settings
-        Face, preset, users and days.
-    rng : Generator, optional
-        Take any eligible action instead.
-    """
-    env = _env(
-        settings,
-        settings.evaluation_users,
-        pays_rest=True,
-        horizon_days=settings.evaluation_days,
-    )
-    env.reset(seed=_EVALUATION_SEED)
-    total, sends = np.zeros((2, settings.evaluation_users))
-    lives = np.ones(settings.evaluation_users, np.bool_)
-    for _ in range(settings.evaluation_days * 24 // env.face.hours):
-        asked = request_of(env)
-        action = np.zeros(asked.n_rows, np.int64)
-        if rng is not None:
-            action = _any(asked.mask, rng)
-        elif network is not None:
-            action = best_action(network.values(asked), asked.mask).argmax(axis=1)
-        _, reward, has_left, is_at_end, _ = env.step(action)
-        total += lives * reward
-        sends += lives & (action > 0)
-        lives &= ~(has_left | is_at_end)
-    env.close()
-    return total, sends
-
-
-def _point(network: QNetwork, settings: Settings, done: int, *, quiet: Array) -> dict[str, Any]:
-    """One point of the curve: worth less silence a user-week, paired by user, 95 %."""
-    total, sends = worth(network, settings)
-    return {"user-steps": done} | _difference(total, quiet, sends, settings)
-
-
-def _difference(total: Array, quiet: Array, sends: Array, settings: Settings) -> dict[str, float]:
-    weeks = settings.evaluation_days / 7.0
-    away = (total - quiet) / weeks
-    return {
-        "less silence": float(away.mean()),
-        "half width": half_width(away),
-        "sends a user-week": float(sends.mean() / weeks),
-    }
-
-
-def _env(settings: Settings, n: int, **options: Any) -> PushVectorEnv:
-    made = gymnasium.make_vec(
-        settings.face,
-        num_envs=n,
-        vectorization_mode="vector_entry_point",
-        preset=settings.preset,
-        disjoint_seeds=True,
-        **options,
-    )
-    return cast(PushVectorEnv, made)
-
-
-def _any(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Any eligible action alike."""
-    return np.asarray(np.where(mask, rng.random(mask.shape, np.float32), -1.0).argmax(axis=1))
+def _best_of(network: QNetwork) -> Choose:
+    """The best action by a network."""
+    return lambda asked: best_action(network.values(asked), asked.mask).argmax(axis=1)
 
 
 def _explored(
-    online: Network,
+    online: QTensors,
     asked: Request,
     settings: Settings,
     *,
@@ -335,13 +213,13 @@ def _explored(
     tries = np.flatnonzero(rng.random(len(action)) < epsilon)
     sends = tries[rng.random(len(tries)) >= settings.hold_share]
     action[tries] = 0
-    action[sends] = _any(asked.mask[sends], rng)
+    action[sends] = any_eligible(asked.mask[sends], rng)
     return np.asarray(action)
 
 
 def targets(
-    online: Network,
-    target: Network,
+    online: QTensors,
+    target: QTensors,
     here: dict[str, Any],
     after: dict[str, Any],
     *,
@@ -362,8 +240,8 @@ def targets(
 
 
 def _update(
-    online: Network,
-    target: Network,
+    online: QTensors,
+    target: QTensors,
     optimiser: torch.optim.Optimizer,
     memory: Memory,
     settings: Settings,
@@ -383,25 +261,6 @@ def _update(
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(online.parameters(), 10.0)
     optimiser.step()
-
-
-def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw what every seed was worth less silence as it was trained."""
-    mpl.rcParams["svg.hashsalt"] = "double dqn"
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for seed in sorted({row["seed"] for row in rows}):
-        mine = [row for row in rows if row["seed"] == seed and isinstance(row["user-steps"], int)]
-        x, y, half = (
-            np.array([row[name] for row in mine])
-            for name in ("user-steps", "less silence", "half width")
-        )
-        axes.plot(x, y, marker="o", label=f"seed {seed}")
-        axes.fill_between(x, y - half, y + half, alpha=0.2)
-    axes.axhline(0.0, color="black", linewidth=0.8)
-    axes.set(xlabel="user-steps", ylabel="reward less silence, a user-week (simulated)")
-    axes.legend()
-    figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
@@ -424,11 +283,11 @@ def main() -> None:
         np.savez(out / f"double_dqn_{seed}.npz", **cast(Any, network.state()))
         rows += [{"seed": seed} | point for point in curve]
     rng = generator(key_of("any"), stream=Stream.INITIAL)
-    total, sends = worth(None, settings, rng=rng)
-    quiet, _ = worth(None, settings)
+    quiet, _ = settings.judge.worth(None)
     any_action = {"seed": 0, "user-steps": "any eligible action"}
     draw_curve(rows, out / "double_dqn.svg")
-    rows.append(any_action | _difference(total, quiet, sends, settings))
+    chosen_alike = settings.judge.point(lambda asked: any_eligible(asked.mask, rng), quiet)
+    rows.append(any_action | chosen_alike)
     notes = (
         "Simulated. What the greedy policy is worth less silence a user-week, the same users under "
         "the same chances, with the half width of a 95 % interval over users; no floor.",

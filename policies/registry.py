@@ -27,6 +27,7 @@ from policies.entries import (
     linear_explorers,
     neural,
     push,
+    rllib,
     vw,
     waiting,
 )
@@ -52,6 +53,7 @@ _ENTRIES: tuple[Entry, ...] = (
     *disjoint.ENTRIES,
     *hybrid.ENTRIES,
     *neural.ENTRIES,
+    *rllib.ENTRIES,
     *push.ENTRIES,
     *classic.ENTRIES,
     *vw.ENTRIES,

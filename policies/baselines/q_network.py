@@ -96,7 +96,7 @@ def read_network(path: str | Path, lengths: Lengths) -> QNetwork:
     except (OSError, ValueError) as error:
         raise BadInputError(
             f"expected a saved Q-network at {str(path)!r}, got {error}: train one with "
-            "python -m experiments.double_dqn"
+            "python -m experiments.double_dqn or experiments.rllib_train"
         ) from error
     check_state(state, {"tower.item.out": (-1, -1)})
     hidden, width = state["tower.item.out"].shape

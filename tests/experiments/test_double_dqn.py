@@ -14,9 +14,10 @@ from bandit.actions import assemble
 from bandit.floor import check_pmf
 from bandit.outcomes import UPLIFT
 from experiments import double_dqn
-from experiments.double_dqn import Memory, Network, Settings, targets, train
+from experiments.double_dqn import Memory, Settings, targets, train
 from experiments.record import RESULTS
 from policies.baselines.q_network import QNetwork
+from policies.baselines.q_tensors import QTensors
 from policies.registry import build
 from policies.shape import PolicyShape
 from simulator.config import load
@@ -42,13 +43,13 @@ SMALL = Settings(
 )
 
 
-def _network(theta: list[float]) -> Network:
+def _network(theta: list[float]) -> QTensors:
     """Towers that say 1 for their own feature's sign and nothing else; D = Di = Ds = 1, E = 1."""
     blank = QNetwork.blank((1, 1, 1), hidden=1, width=1, rng=np.random.default_rng(1))
     flat = {
         f"{t}": replace(getattr(blank.towers, t), **_plain(t)) for t in ("item", "slot", "base")
     }
-    return Network.of(
+    return QTensors.of(
         QNetwork(towers=replace(blank.towers, **flat), theta=np.array(theta, np.float64))
     )
 
@@ -103,10 +104,10 @@ def test_tensors_value_as_plain_arrays_do() -> None:
             ("slot", asked.slot_features),
         )
     }
-    got = Network.of(plain).values(state).detach().numpy()
+    got = QTensors.of(plain).values(state).detach().numpy()
     np.testing.assert_allclose(got, plain.values(asked), rtol=1e-4, atol=1e-4)
     action = np.array([0, 1, 2, 3, 4, got.shape[1] - 1])
-    taken = Network.of(plain).value_of(state | {"action": action}).detach().numpy()
+    taken = QTensors.of(plain).value_of(state | {"action": action}).detach().numpy()
     np.testing.assert_allclose(taken, got[np.arange(6), action], rtol=1e-5, atol=1e-5)
 
 

@@ -61,5 +61,5 @@ def test_feedback_changes_nothing(
 
 def test_settings_that_cannot_be_are_refused() -> None:
     for change in ({"epsilon": 1.5}, {"hidden": 0}):
-        with pytest.raises(BadInputError, match="expected epsilon"):
+        with pytest.raises(BadInputError, match=r"expected (epsilon|hidden)"):
             replace(DqnParams(), **change)
