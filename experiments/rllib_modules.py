@@ -110,10 +110,17 @@ class _Towers(TorchRLModule, InferenceOnlyAPI):  # type: ignore[misc]
 
     def _parts(self, batch: Batch, towers: TowerWeights) -> tuple[torch.Tensor, torch.Tensor]:
         """Value of the base (N, 1) and what every action adds (N, A), masked at the least float."""
-        seen = batch[Columns.OBS]
-        base, added = towers.tensors().parts(*self.columns.split(seen["observations"]))
+        rows, mask = self._seen(batch)
+        base, added = towers.tensors().parts(*self.columns.split(rows))
         whole = torch.cat([torch.zeros_like(base), added], dim=1)
-        return base, whole.masked_fill(seen["action_mask"] == 0.0, _LEAST)
+        return base, whole.masked_fill(mask == 0.0, _LEAST)
+
+    def _seen(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows and masks: a face's dictionary, or a log's rows with their masks at the end."""
+        seen = batch[Columns.OBS]
+        if isinstance(seen, torch.Tensor):
+            return seen[:, : self.columns.width], seen[:, self.columns.width :]
+        return seen["observations"], seen["action_mask"]
 
 
 class PolicyModule(_Towers, ValueFunctionAPI):  # type: ignore[misc]
@@ -127,7 +134,7 @@ class PolicyModule(_Towers, ValueFunctionAPI):  # type: ignore[misc]
 
     def compute_values(self, batch: Batch, embeddings: Any = None) -> torch.Tensor:
         """The critic's value of each state, (N,)."""
-        context = self.columns.split(batch[Columns.OBS]["observations"]).context
+        context = self.columns.split(self._seen(batch)[0]).context
         return self.towers.tensors().base(context)[:, 0]
 
     def _forward(self, batch: Batch, **kwargs: Any) -> Batch:

@@ -1,4 +1,4 @@
-"""All but the last are slow: `make test-slow` installs RLlib, which trains in their own process."""
+"""Slow: `make test-slow` installs RLlib, which trains in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,19 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from bandit.actions import assemble
-from bandit.floor import check_pmf
-from bandit.outcomes import UPLIFT
-from experiments.record import RESULTS
-from policies.registry import build
-from policies.shape import PolicyShape
-from simulator.config import load
-from simulator.guard import WorldGuard
-from simulator.offers import Slates
-from simulator.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_ray = pytest.mark.skipif(
@@ -126,25 +114,3 @@ def test_the_study_writes_networks_that_the_registry_reads(tmp_path: Path) -> No
         "rllib_train.md",
         "rllib_train.svg",
     ]
-
-
-@pytest.mark.parametrize("name", ["ppo", "dqn"])
-def test_the_committed_networks_decide_in_the_simulated_world(name: str) -> None:
-    """What RLlib trained on a face is asked in the loop, without it."""
-    world = World(load("ecommerce"), 50, 7)
-    seen = world.observe()
-    assert seen is not None
-    items = Slates(world=world)(seen)
-    asked = assemble(seen, items, reasons=WorldGuard(world).plan(seen, items))
-    shape = PolicyShape(
-        n_context=asked.context.shape[1],
-        n_item_features=asked.item_features.shape[2],
-        n_slot_features=asked.slot_features.shape[2],
-        n_users=50,
-        n_items=2000,
-        n_slots=asked.n_slots,
-    )
-    options = {"params": {"network": str(RESULTS / f"rllib_{name}_1.npz")}}
-    pmf = build(f"rllib_{name}", shape, scheme=UPLIFT, options=options).pmf(asked, 1)
-    check_pmf(pmf, asked.mask)
-    assert np.ptp(pmf[:, 0]) > 1e-3
