@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from policies.entry import Entry, explored
+from policies.explorers.square_cb import SquareCB
 from policies.explorers.thompson import Thompson
 from policies.explorers.upper_bound import UpperBound
+from policies.models.diagonal import DiagonalModel
 from policies.models.glm_head import GlmParams
 from policies.models.hybrid import HybridModel
 
@@ -35,6 +37,27 @@ ENTRIES = (
         options={"model": GlmParams(), "explorer": UpperBound()},
         reference="Li et al. (2012), generalised linear bounds",
         cost=_COST,
+    ),
+    Entry(
+        policy_id="hybrid_squarecb",
+        factory=explored(HybridModel),
+        options={"model": GlmParams(), "explorer": SquareCB()},
+        reference="Foster and Rakhlin (2020) over Li et al. (2010), §3.2",
+        cost="N·A + R·(P³ + I·P²)",
+    ),
+    Entry(
+        policy_id="diagonal_ts",
+        factory=explored(DiagonalModel),
+        options={"model": GlmParams(), "explorer": Thompson(scale=0.8, deflates=True)},
+        reference="Chapelle and Li (2011), alg. 3",
+        cost="N·A·M + R·M·P",
+    ),
+    Entry(
+        policy_id="diagonal_ucb",
+        factory=explored(DiagonalModel),
+        options={"model": GlmParams(), "explorer": UpperBound()},
+        reference="Li et al. (2012), over Chapelle and Li (2011), alg. 3",
+        cost="N·A + R·P",
     ),
     Entry(
         policy_id="hybrid_lints",

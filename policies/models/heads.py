@@ -8,7 +8,9 @@ Newhouse (1983), the two-part model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ class Heads:
 
     Parameters
     ----------
-    all : tuple of GlmHead
+    all : tuple of GlmHead or of DiagonalHead
         Heads, those of a component side by side: a chance before its size.
     spans : tuple of slice
         Which of them make up each learned component.
@@ -40,23 +42,30 @@ class Heads:
         What each component is called.
     """
 
-    all: tuple[GlmHead, ...]
+    all: tuple[Any, ...]
     spans: tuple[slice, ...]
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, scheme: RewardScheme, blocks: Blocks, n_items: int, params: GlmParams) -> Heads:
+    def of(
+        cls,
+        scheme: RewardScheme,
+        blocks: Blocks,
+        n_items: int,
+        params: GlmParams,
+        make: Callable[..., Any] = GlmHead,
+    ) -> Heads:
         """Heads with nothing learned, for the components of a scheme that are learned."""
-        heads: list[GlmHead] = []
+        heads: list[Any] = []
         spans: list[slice] = []
         learned = [scheme.components[r] for r in learned_of(scheme)]
         for component in learned:
             links = _links(component.measure, params)
             spans.append(slice(len(heads), len(heads) + len(links)))
-            heads += [GlmHead(blocks, n_items, link, params) for link in links]
+            heads += [make(blocks, n_items, link, params) for link in links]
         return cls(tuple(heads), tuple(spans), tuple(c.name for c in learned))
 
-    def at(self, component: int) -> tuple[GlmHead, ...]:
+    def at(self, component: int) -> tuple[Any, ...]:
         """Heads of a learned component."""
         return self.all[self.spans[component]]
 

@@ -9,9 +9,10 @@ the logistic posterior.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import is_
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from policies.checks import (
     learned_rows,
 )
 from policies.models.blocks import Blocks
-from policies.models.glm_head import GlmParams
+from policies.models.glm_head import GlmHead, GlmParams
 from policies.models.glm_math import Posterior
 from policies.models.heads import Heads
 from policies.models.hybrid_estimate import believed
@@ -75,6 +76,8 @@ class HybridModel:
         Priors, forgetting, and the largest catalogue whose items have intercepts.
     """
 
+    head_of: ClassVar[Callable[..., Any]] = GlmHead
+
     def __init__(
         self, shape: PolicyShape, scheme: RewardScheme, params: GlmParams | None = None
     ) -> None:
@@ -83,7 +86,7 @@ class HybridModel:
         self.learned = learned_of(scheme)
         self._weigh(scheme)
         self.n_items = shape.n_items if shape.n_items <= self.params.most_items else 0
-        self.parts = Heads.of(scheme, self.blocks, self.n_items, self.params)
+        self.parts = Heads.of(scheme, self.blocks, self.n_items, self.params, self.head_of)
         self.heads = self.parts.all
         self.log_discount = 0.0
         d, di, ds = self.blocks.lengths
@@ -93,6 +96,7 @@ class HybridModel:
             | of_each
         )
         self._kept: _Kept | None = None
+        self._centre: tuple[list[Posterior], list[Drawn]] | None = None
 
     @property
     def cannot(self) -> Mapping[str, str]:
@@ -178,17 +182,7 @@ class HybridModel:
         self._check_items(feedback.item)
         self.rows.expect_new(feedback.decision_id)
         self._discount(self.params.forget)
-        columns = {
-            "context": feedback.context,
-            "item": feedback.item_features,
-            "slot": feedback.slot_features,
-            "is_send": feedback.is_send[:, None],
-            "id": np.where(feedback.is_send, feedback.item, -1)[:, None],
-            "log_discount": np.full((feedback.n_rows, 1), self.log_discount),
-            "target": target,
-            "weight": weight,
-            "at": np.zeros_like(target),
-        }
+        columns = self._columns(feedback, target, weight)
         for rows in _slices(feedback.n_rows):
             features, item = self._features({name: c[rows] for name, c in columns.items()})
             for r, head in enumerate(self.heads):
@@ -309,7 +303,11 @@ class HybridModel:
 
     def _means(self) -> list[Drawn]:
         beliefs = [head.posterior() for head in self.heads]
-        return [drawn(self.blocks, b.mean[None], b.item_mean[None]) for b in beliefs]
+        kept = self._centre
+        if kept is None or not all(map(is_, kept[0], beliefs)):
+            means = [drawn(self.blocks, b.mean[None], b.item_mean[None]) for b in beliefs]
+            self._centre = kept = beliefs, means
+        return kept[1]
 
     def _draws(self, key: int, n_draws: int, scale: float) -> list[Drawn]:
         """M draws of every head: once a state, key and scale, whatever the weights."""
@@ -360,6 +358,20 @@ class HybridModel:
         )
         item = columns["id"][:, 0].astype(np.int64)
         return features, item if self.n_items else np.full(len(item), -1)
+
+    def _columns(self, feedback: Feedback, target: Array, weight: Array) -> dict[str, Array]:
+        """What is kept of rows that may be revised."""
+        return {
+            "context": feedback.context,
+            "item": feedback.item_features,
+            "slot": feedback.slot_features,
+            "is_send": feedback.is_send[:, None],
+            "id": np.where(feedback.is_send, feedback.item, -1)[:, None],
+            "log_discount": np.full((feedback.n_rows, 1), self.log_discount),
+            "target": target,
+            "weight": weight,
+            "at": np.zeros_like(target),
+        }
 
     def _seen(self, feedback: Feedback) -> tuple[Array, Array, NDArray[np.bool_]]:
         """Values and precisions for every head, (N, H) each, and which rows are not final, (N,)."""

@@ -8,6 +8,7 @@ Reference: Duan, Manning, Morris and Newhouse (1983), for the two parts.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,12 @@ from bandit.actions import Request
 from policies.models.glm_head import GlmHead
 from policies.models.hybrid_math import Drawn, base_of, threshold, uplift_of
 
-__all__ = ["added_by", "ranked", "weighed_link"]
+__all__ = ["added_by", "diagonal_spreads", "ranked", "weighed_link"]
 
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
+
+_LARGEST = 1e12
 
 
 def ranked(one: Drawn, request: Request, rows: slice) -> Single:
@@ -70,6 +73,54 @@ def added_by(
     more *= base[:, :, None]
     sent += more
     return sent
+
+
+def diagonal_spreads(
+    heads: Sequence[Any],
+    means: Sequence[Drawn],
+    widths: Sequence[Drawn],
+    request: Request,
+    rows: slice,
+    *,
+    weights: Array,
+) -> Array:
+    """Variance of the weighted uplift of every send where coefficients are apart, (n, S·K).
+
+    Parameters
+    ----------
+    heads : sequence
+        One a component.
+    means, widths : sequence of Drawn
+        Means of the coefficients and their variances, as one draw each.
+    request : Request
+        What is asked.
+    rows : slice
+        Of its rows.
+    weights : ndarray, (R',)
+        Weights of the components.
+
+    Notes
+    -----
+    Features above 10⁶, of which no row may be learned, count as 10⁶: squares of squares overflow.
+    """
+    context, item, slot = (
+        np.minimum(features[rows] ** 2, _LARGEST)
+        for features in (request.context, request.item_features, request.slot_features)
+    )
+    squared = context, request.items[rows], item, slot
+    total = np.zeros((len(context), request.n_slots * request.n_items))
+    for head, mean, width, weight in zip(heads, means, widths, weights, strict=True):
+        if not weight:
+            continue
+        added = uplift_of(width, *squared)[:, 0].astype(np.float64)
+        if head.link == "logistic":
+            base = base_of(mean, request.context[rows])
+            sent = _chance(ranked(mean, request, rows)[:, 0] + base)
+            quiet = _chance(base.copy())
+            bent, straight = sent * (1.0 - sent), quiet * (1.0 - quiet)
+            added = bent**2 * added + (bent - straight) ** 2 * base_of(width, context)
+        total += weight**2 * added
+    return np.asarray(total)
 
 
 def _linked(head: GlmHead, one: Drawn, request: Request, rows: slice) -> tuple[Single, Single]:
