@@ -150,7 +150,7 @@ def expect_same_belief(case: Case, asked: Request, got: Policy, wanted: Policy) 
     """The same state; or, where a policy declares that it cannot, the same choices within 1 %.
 
     Entries of the pmf above .01, with draws enough for their share to be that exact; every entry
-    within .02 where a policy declares that it cannot revise closely either.
+    within .05 where a policy declares that it cannot revise closely either.
     """
     apart = _difference(got.state(), wanted.state())
     words = f"expected both ways to end in one state, to 1e-10, got {apart}"
@@ -158,7 +158,7 @@ def expect_same_belief(case: Case, asked: Request, got: Policy, wanted: Policy) 
     if reason is not None:
         here, there = (_finely(one).pmf(asked, 9) for one in (got, wanted))
         if case.cannot("revises_closely"):
-            np.testing.assert_allclose(here, there, rtol=0.0, atol=0.02)
+            np.testing.assert_allclose(here, there, rtol=0.0, atol=0.05)
             return reason
         counts = there > 0.01
         np.testing.assert_allclose(here[counts], there[counts], rtol=0.01, atol=0.0)

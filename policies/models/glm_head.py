@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Link = Literal["identity", "logistic"]
 
-_NEWTON_STEPS = 8
+_NEWTON_STEPS = 20
 _FAR = 2.0  # log-odds that one Newton step may move a row
 _NEAR = 0.02
 _LEAST_WEIGHT = 1e-9
@@ -48,6 +48,8 @@ class GlmParams:
         σ of one counted component, as guessed before any row.
     noise_rows : float
         How many rows that guess is worth.
+    response_sd : float
+        Standard deviation of a response's coefficient, in log-odds, before scales are learned.
     block_sd : float
         Standard deviation of a coefficient, as guessed before any row.
     block_rows : float
@@ -70,6 +72,7 @@ class GlmParams:
     base_rate: float = 0.02
     noise_sd: float = 1.0
     noise_rows: float = 10.0
+    response_sd: float = 1.5
     block_sd: float = 0.5
     block_rows: float = 1.0
     least_rows: int = 2000
@@ -80,11 +83,13 @@ class GlmParams:
     two_part: str = ""
 
     def __post_init__(self) -> None:
-        positive = (self.noise_sd, self.noise_rows, self.block_sd, self.block_rows, self.grows)
-        if not all(0 < value < np.inf for value in positive) or not 0 < self.base_rate < 1:
+        names = ("noise_sd", "noise_rows", "response_sd", "block_sd", "block_rows", "grows")
+        positive = {name: getattr(self, name) for name in names}
+        is_sound = all(0 < value < np.inf for value in positive.values())
+        if not is_sound or not 0 < self.base_rate < 1:
             raise BadInputError(
-                "expected base_rate in (0, 1) and noise_sd, noise_rows, block_sd, block_rows and "
-                f"grows positive and finite, got {self.base_rate}, {positive}"
+                f"expected base_rate in (0, 1) and {', '.join(names)} positive and finite, got "
+                f"{self.base_rate}, {positive}"
             )
         if self.responses not in get_args(Link):
             raise BadInputError(
@@ -133,7 +138,8 @@ class GlmHead:
     def __post_init__(self) -> None:
         self.moments = Moments.none(self.blocks.n_features, self.n_items)
         self.noise = 1.0 if self.link == "logistic" else self.params.noise_sd**2
-        self.scale = np.full(len(self.blocks.names) + 1, self.noise / self.params.block_sd**2)
+        sd = self.params.response_sd if self.link == "logistic" else self.params.block_sd
+        self.scale = np.full(len(self.blocks.names) + 1, self.noise / sd**2)
         self.scale[0] *= 0.1  # what comes in any case moves freely
         self.next_scale = float(self.params.least_rows)
 
@@ -181,7 +187,8 @@ class GlmHead:
     def moves(self, features: Array, item: Whole, *, at: Array, belief: Posterior) -> Array:
         """How far rows' predictors have gone from where they were linearised; 0 where near."""
         away = _predicted(features, item, belief.mean, belief.item_mean) - at
-        return np.where(np.abs(away) < _NEAR, 0.0, np.clip(away, -_FAR, _FAR))
+        farthest = float(np.abs(away).max(initial=0.0))
+        return np.where(np.abs(away) < _NEAR, 0.0, away * min(1.0, _FAR / max(farthest, 1e-12)))
 
     def move(self, features: Array, item: Whole, *, at: Array, by: Array, weight: Array) -> None:
         """Linearise rows, learned ``at`` with this weight, somewhere else: all (N,)."""

@@ -50,7 +50,7 @@ Whole = NDArray[np.int64]
 
 _CHUNK_ROWS = 512  # a batch's Newton steps are as large as it is, squared
 _SPREAD_DRAWS = 128
-_MOVES = 4
+_MOVES = 16
 
 
 @dataclass(slots=True)

@@ -168,7 +168,10 @@ def test_one_response_against_holding_needs_no_link_of_every_action(
     small_shape: PolicyShape,
     two_parts: RewardScheme,
 ) -> None:
-    """Its shares, counted in log-odds, are those of its draws on the scale of the outcome."""
+    """Its shares, counted in log-odds, are those of its draws on the scale of the outcome.
+
+    Log-odds are moderate: at ±20 different ones are the same chance in single precision.
+    """
     hit, message, leave = two_parts.components
     cost, weight = worth
     parts = (
@@ -177,7 +180,7 @@ def test_one_response_against_holding_needs_no_link_of_every_action(
         replace(leave, weight=weight),
     )
     only = replace(two_parts, components=parts)
-    model = HybridModel(small_shape, only, GlmParams(base_rate=0.3))
+    model = HybridModel(small_shape, only, GlmParams(base_rate=0.3, response_sd=0.5))
     model.update(_told(feedback_of, small_shape, only))
     asked = request_of(small_shape, 40)
     shares = model.best_shares(asked, 9, n_draws=32, scale=1.0)
