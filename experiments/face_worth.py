@@ -18,11 +18,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bandit.actions import Request
+from bandit.floor import Floor, apply_floor
+from bandit.protocols import Policy
 from experiments.record import half_width
 from simulator.env_request import request_of
 from simulator.vector_env import PushVectorEnv
 
-__all__ = ["Choose", "Judge", "any_eligible", "difference", "draw_curve", "face_of"]
+__all__ = ["Choose", "Judge", "any_eligible", "difference", "draw_curve", "drawn", "face_of"]
 
 Array = NDArray[np.float64]
 Choose = Callable[[Request], NDArray[np.int64]]
@@ -97,6 +99,20 @@ def face_of(face: str, n: int, **options: Any) -> PushVectorEnv:
 def any_eligible(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
     """Any eligible action alike, (N,)."""
     return np.asarray(np.where(mask, rng.random(mask.shape, np.float32), -1.0).argmax(axis=1))
+
+
+def drawn(policy: Policy, rng: np.random.Generator, *, floor: Floor | None = None) -> Choose:
+    """One draw from the policy's own pmf for each row, under a floor where there is one."""
+
+    def choose(asked: Request) -> NDArray[np.int64]:
+        pmf = policy.pmf(asked, 0)
+        if floor is not None:
+            pmf = apply_floor(pmf, asked.mask, n_slots=asked.n_slots, floor=floor)
+        total = pmf.cumsum(axis=1)
+        u = rng.random((len(total), 1)) * total[:, -1:]
+        return np.asarray((total <= u).sum(axis=1))
+
+    return choose
 
 
 def draw_curve(rows: Sequence[Mapping[str, Any]], path: Path, *, by: str = "seed") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,4 +18,5 @@ def ray_session(n_cpus: int = 1) -> Iterator[None]:
     try:
         yield
     finally:
+        gc.collect()  # readers of its data sets say goodbye to it
         ray.shutdown()

@@ -23,7 +23,7 @@ from ray.rllib.algorithms.ppo import PPOConfig
 from bandit.draws import Stream, generator, key_of
 from bandit.outcomes import UPLIFT
 from bandit.protocols import Policy
-from experiments.face_worth import Choose, Judge, any_eligible, draw_curve
+from experiments.face_worth import Judge, any_eligible, draw_curve, drawn
 from experiments.ray_session import ray_session
 from experiments.record import RESULTS, record
 from experiments.rllib_modules import PolicyModule, QModule, spec_of
@@ -33,7 +33,7 @@ from policies.shape import PolicyShape
 from simulator.face import Face
 from simulator.request_features import RequestColumns
 
-__all__ = ["ALGORITHMS", "Settings", "behind_the_contract", "config_of", "drawn", "main", "train"]
+__all__ = ["ALGORITHMS", "Settings", "behind_the_contract", "config_of", "main", "train"]
 
 ALGORITHMS = ("ppo", "dqn")
 
@@ -235,17 +235,6 @@ def behind_the_contract(name: str, network: QNetwork, settings: Settings) -> Pol
     policy = build(f"rllib_{name}", shape, scheme=UPLIFT, options={"params": options})
     policy.load(network.state())
     return policy
-
-
-def drawn(policy: Policy, rng: np.random.Generator) -> Choose:
-    """One draw from the policy's own pmf for each row; no floor."""
-
-    def choose(asked: Any) -> NDArray[np.int64]:
-        total = policy.pmf(asked, 0).cumsum(axis=1)
-        u = rng.random((len(total), 1)) * total[:, -1:]
-        return np.asarray((total <= u).sum(axis=1))
-
-    return choose
 
 
 def _network_of(algorithm: Any) -> QNetwork:
