@@ -72,13 +72,13 @@ class Task:
         return assemble(observation, items)
 
     def feedback(self, n_rows: int, seed: int) -> Feedback:
-        """N final rows, a twentieth of them clicked more or less as context and item agree."""
+        """N final rows of random items, clicked the more the context and the item agree."""
         rng = np.random.default_rng([seed, 1])
         context = rng.normal(size=(n_rows, self.n_context)) / np.sqrt(self.n_context)
         item = rng.normal(size=(n_rows, self.n_item_features)) / np.sqrt(self.n_item_features)
         n = min(self.n_context, self.n_item_features)
-        liked = 4.0 * (context[:, :n] * item[:, :n]).sum(axis=1)
-        clicked = rng.random(n_rows) < 0.05 * np.exp(np.clip(liked, -2.0, 2.0))
+        liked = 16.0 * (context[:, :n] * item[:, :n]).sum(axis=1)
+        clicked = rng.random(n_rows) < 0.1 * np.exp(np.clip(liked, -2.0, 2.0))
         zeros, ones = np.zeros(n_rows, np.int64), np.ones(n_rows)
         slots = rng.normal(size=(n_rows, self.shape.n_slot_features))
         return Feedback(

@@ -84,10 +84,10 @@ class HybridModel:
         self.params = params or GlmParams()
         self.blocks = Blocks(shape)
         self.learned = learned_of(scheme)
-        self._weigh(scheme)
         self.n_items = shape.n_items if shape.n_items <= self.params.most_items else 0
         self.parts = Heads.of(scheme, self.blocks, self.n_items, self.params, self.head_of)
         self.heads = self.parts.all
+        self._weigh(scheme)
         self.log_discount = 0.0
         d, di, ds = self.blocks.lengths
         of_each = dict.fromkeys(("target", "weight", "at"), len(self.heads))
@@ -145,7 +145,7 @@ class HybridModel:
         """Share of those draws under which each unmasked action is best, (N, A)."""
         mask, heads = request.mask, self._draws(key, n_draws, scale)
         shares, cost = np.empty(mask.shape), self._send_value
-        only = self._only_head()
+        only = self._only
         if only is None:
             for rows, worth in self._worths(request, heads):
                 shares[rows] = shares_of(worth, mask[rows], cost, n_slots=request.n_slots)
@@ -292,6 +292,7 @@ class HybridModel:
         self.scheme = scheme
         self._weights = np.asarray(scheme.weights[self.learned])
         self._send_value = send_value(scheme)
+        self._only = self._only_head()
 
     def _only_head(self) -> tuple[int, float] | None:
         """The one head that has a weight, and that weight; ``None`` if there are others."""

@@ -248,11 +248,15 @@ def shares_of(
         return np.ones((n, 1))
     winner = scores.argmax(axis=2)  # (n, M)
     at = n_pairs * np.arange(winner.size).reshape(winner.shape) + winner
-    best = np.maximum(scores.take(at), hold)
-    is_best, holds = scores == best[:, :, None], hold == best
-    if np.count_nonzero(is_best) + np.count_nonzero(holds) == best.size:
+    leads = scores.take(at)
+    best = np.maximum(leads, hold)
+    scores.reshape(-1)[at] = -np.inf  # whoever comes second must be less
+    second = scores.take(at - winner + scores.argmax(axis=2))
+    holds = hold == best
+    if not ((second == best) | (holds & (leads == best))).any():
         return _counted(np.where(holds, -1, winner), n_pairs, n_slots)
-    return _shared(is_best, holds, n_slots)
+    scores.reshape(-1)[at] = leads
+    return _shared(scores == best[:, :, None], holds, n_slots)
 
 
 def _counted(winner: NDArray[np.int64], n_pairs: int, n_slots: int) -> Array:

@@ -17,6 +17,7 @@ from policies.models.linear_math import (
     pair_variances,
     posterior_draws,
     posterior_mean,
+    shares_of,
 )
 
 
@@ -222,3 +223,23 @@ def test_shares_equal_a_slow_count_over_draws() -> None:
     slow = np.stack([(chosen == action).mean(axis=1) for action in range(21)], axis=1)
     fast = best_shares(item, slot, theta, send_value=-0.05, mask=mask)
     np.testing.assert_allclose(fast, slow, atol=1e-12)
+
+
+def test_shares_are_those_of_the_obvious_loop() -> None:
+    """Ties or none, any mask, known worths of a row and draw: votes of each draw shared equally."""
+    rng = np.random.default_rng(0)
+    for trial in range(120):
+        n, m, s, k = (int(rng.integers(1, most)) for most in (5, 6, 4, 5))
+        drawn = rng.integers(-2, 3, (n, m, s * k)) if trial % 2 else rng.normal(size=(n, m, s * k))
+        scores = drawn.astype(np.float32)
+        mask = rng.random((n, 1 + s * k)) < (1.0 if trial % 3 == 0 else 0.6)
+        mask[np.arange(n), rng.integers(0, 1 + s * k, n)] = True
+        known = rng.integers(-1, 2, (n, m)) if trial % 2 else rng.normal(size=(n, m))
+        wanted = np.zeros(mask.shape)
+        for row, draw in np.ndindex(n, m):
+            by_item = scores[row, draw].reshape(s, k).T.ravel()
+            worth = np.append(-np.float32(known[row, draw]), by_item)
+            is_best = np.where(mask[row], worth, -np.inf)
+            wanted[row] += (is_best == is_best.max()) / (is_best == is_best.max()).sum()
+        shares = shares_of(scores, mask, known.astype(np.float64), n_slots=s)
+        np.testing.assert_allclose(shares, wanted / m, atol=1e-6)
