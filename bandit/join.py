@@ -169,6 +169,20 @@ class Joiner:
         self._forget(now_ms)
         return fresh, revised
 
+    def outlook(self, now_ms: int) -> Feedback:
+        """Return all open rows as they would be learned now; nothing is emitted.
+
+        Rows are looked at again at doubling ages, so a learner may hold an older view of some.
+
+        Parameters
+        ----------
+        now_ms : int
+            That of the latest :meth:`advance`, which has counted what was heard.
+        """
+        rows = self._open.table.rows
+        components, maturity = self._expected(rows, now_ms)
+        return self._open.feedback(rows, components, maturity)
+
     def states(self) -> dict[str, int]:
         """How many decisions are pending, rewarded, defaulted, late or dropped."""
         return self.counts.states()

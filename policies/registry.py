@@ -21,15 +21,18 @@ from policies.entries import (
     baselines,
     budgets,
     classic,
+    conservative,
     disjoint,
     hybrid,
     linear,
     linear_explorers,
     neural,
+    pooled,
     push,
     rllib,
     vw,
     waiting,
+    watchful,
 )
 from policies.entry import Entry
 from policies.shape import PolicyShape
@@ -52,6 +55,7 @@ _ENTRIES: tuple[Entry, ...] = (
     *linear_explorers.ENTRIES,
     *disjoint.ENTRIES,
     *hybrid.ENTRIES,
+    *pooled.ENTRIES,
     *neural.ENTRIES,
     *rllib.ENTRIES,
     *push.ENTRIES,
@@ -59,6 +63,8 @@ _ENTRIES: tuple[Entry, ...] = (
     *vw.ENTRIES,
     *budgets.ENTRIES,
     *waiting.ENTRIES,
+    *watchful.ENTRIES,
+    *conservative.ENTRIES,
 )
 
 

@@ -149,6 +149,32 @@ def test_a_response_that_is_here_weighs_no_more_than_one_that_is_not(cohorts: Co
     assert len(np.unique(young.maturity[sent, 0].round(12))) == 6
 
 
+def test_what_is_still_to_come_can_be_asked_between_two_looks(cohorts: Cohorts) -> None:
+    """Nothing was heard of most rows since they were told: less is to come of them now."""
+    join = Joiner(scheme_of(measure="count"))
+    rng = np.random.default_rng(5)
+    for day in range(4):
+        decisions = cohorts.decided(T0 + day * DAYS_APART * DAY_MS, first=N * day)
+        join.add(decisions)
+        rows = np.flatnonzero(rng.random(N) < 0.3)
+        join.receive(told(decisions, rows, 40.0 * rng.random(len(rows))))
+        join.advance(T0 + (day + 1) * DAYS_APART * DAY_MS - 1)
+    at_ms = T0 + 4 * DAYS_APART * DAY_MS
+    decisions = cohorts.decided(at_ms, first=4 * N)
+    join.add(decisions)
+    views = {}
+    for age_h in (16, 24):
+        fresh, revised = join.advance(at_ms + age_h * HOUR_MS)
+        views[age_h] = join.outlook(at_ms + age_h * HOUR_MS)
+        assert views[age_h].n_rows == N
+        assert revised.n_rows == 0
+    young, older = (views[age_h].components.sum() for age_h in (16, 24))
+    assert 0 < older < 0.85 * young
+    assert (views[24].maturity > views[16].maturity).all()
+    assert fresh.n_rows == 0
+    assert join.advance(at_ms + 9 * DAY_MS)[1].n_rows == N
+
+
 def test_records_that_travel_long_are_still_expected(cohorts: Cohorts) -> None:
     """Bought within the hour, heard of 20 hours later: at two hours all of it is to come."""
 

@@ -1,0 +1,1 @@
+"""A policy over a policy that may not fall behind a baseline."""
