@@ -20,10 +20,11 @@ from simulator.kernel import Population
 from simulator.organic import Rate
 from simulator.worth import N_QUANTITIES, Quantity, Worth
 
-__all__ = ["Means", "mean_reward", "means_of", "outcome_of"]
+__all__ = ["Means", "mean_paid", "mean_reward", "means_of", "outcome_of"]
 
 Float = NDArray[np.float64]
 Single = NDArray[np.float32]
+Whole = NDArray[np.int64]
 
 _BLOCK = 256  # rows whose actions, three arrays of them, fit in the caches
 
@@ -109,6 +110,52 @@ def mean_reward(population: Population, worth: Worth) -> NDArray[np.float32]:
         fixed=can * leaving + reached * of_dismissal + worth.of_send,
         base=_base(population) @ of,
     )
+
+
+def mean_paid(population: Population, worth: Worth, place: Whole, slot: Whole) -> Float:
+    """Mean worth of all that this step decides if one action a row is carried out, (N,).
+
+    Base and caused, of whenever it comes; what a push displaces is missing from later steps' base.
+    So the sum over a run is, given the states that it went through, the mean of what it pays: an
+    unbiased figure for the run's worth, with the noise of single visits and orders taken out.
+
+    Parameters
+    ----------
+    population : Population
+        At the start of the step.
+    worth : Worth
+        Of outcomes.
+    place, slot : ndarray of int, (N,)
+        Place in the slate, −1 to hold, and slot of the step.
+
+    References
+    ----------
+    Rao-Blackwell: Casella and Robert (1996), conditioning on what is known.
+    """
+    config, of, row = population.ground.config, worth.of_quantity, np.arange(len(place))
+    worth.expect_refunds_of(config)
+    of_visit = sum(
+        of[q] * each for q, each in _organic_worth(config, organic.mean_order_value(config)).items()
+    )
+    match = population.matches()
+    opts_out, uninstalls = (leaves[row, place] for leaves in _leaves(population, match))
+    displaced = response.displaced_share(config, population.traits, population.state)
+    z = population.item_log_odds(match)[row, place] + population.slot_log_odds()[row, slot]
+    answers = response.chances(
+        config, np.exp(z), p_delivered=population.traits.p_delivered, displaced=displaced
+    )
+    price = population.ground.catalogue.price[population.offer().items[row, place]]
+    of_order = of[Quantity.ORDER] + of[Quantity.VALUE] * price
+    of_click = of[Quantity.SESSION] + config.orders.per_click * of_order
+    paid = (
+        (of[Quantity.CLICK] + config.click.visit_share * of_click) * answers.click
+        + of_visit * answers.view_through
+        + of[Quantity.DISMISSAL] * answers.dismiss
+        + of[Quantity.OPT_OUT] * opts_out
+        + of[Quantity.UNINSTALL] * uninstalls
+    )
+    sent = (place >= 0) * (_can_send(population) * paid + worth.of_send)
+    return np.asarray(_base(population) @ of + sent)
 
 
 def _of_pushes(

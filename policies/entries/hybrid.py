@@ -9,6 +9,7 @@ from policies.explorers.upper_bound import UpperBound
 from policies.models.diagonal import DiagonalModel
 from policies.models.glm_head import GlmParams
 from policies.models.hybrid import HybridModel
+from policies.models.surrogate import SurrogateModel
 
 __all__ = ["ENTRIES"]
 
@@ -30,6 +31,13 @@ ENTRIES = (
         options={"model": _TWO_PART, "explorer": Thompson(scale=0.8, deflates=True)},
         reference="Duan, Manning, Morris and Newhouse (1983), two-part model, under hybrid_ts",
         cost=_COST,
+    ),
+    Entry(
+        policy_id="surrogate_ts",
+        factory=explored(SurrogateModel),
+        options={"model": GlmParams(), "explorer": Thompson(scale=0.8, deflates=True)},
+        reference="Athey, Chetty, Imbens and Kang (2019), the surrogate index, over hybrid_ts",
+        cost="N·A·M + P³ + I·P²",
     ),
     Entry(
         policy_id="hybrid_ucb",

@@ -11,7 +11,7 @@ from bandit.outcomes import ENGAGEMENT, UPLIFT, Kind, RewardScheme, uplift_schem
 from simulator.config import PRESETS, load
 from simulator.kernel import Population
 from simulator.paired import always_hold, choice_of, returns_of
-from simulator.truth import mean_reward, means_of, outcome_of
+from simulator.truth import mean_paid, mean_reward, means_of, outcome_of
 from simulator.worth import Quantity, Worth
 from tests.simulator.conftest import Begin
 
@@ -52,6 +52,23 @@ def test_the_weighed_mean_is_the_weighed_sum_of_all_quantities(begin: Begin, hou
     means = means_of(lived)
     apart = worth.components(means.base[:, None, :] + means.uplift) @ UPLIFT.weights
     assert np.allclose(mean_reward(lived, worth), apart, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_what_a_step_pays_in_the_mean_is_base_and_caused(
+    begin: Begin, scheme: RewardScheme
+) -> None:
+    """Of one action a row: the quantities kept apart, without what is displaced."""
+    lived = begin("ecommerce", 60)
+    rng = np.random.default_rng(2)
+    for _ in range(9):
+        lived.step(rng.integers(-1, 20, 60), rng.integers(0, 24, 60))
+    worth, means = Worth(scheme), means_of(lived)
+    place, slot = rng.integers(-1, 20, 60), rng.integers(0, 24, 60)
+    action = np.where(place < 0, 0, 1 + place * 24 + slot)
+    told = means.base + means.caused[np.arange(60), action]
+    apart = worth.components(told) @ scheme.weights
+    np.testing.assert_allclose(mean_paid(lived, worth, place, slot), apart, rtol=1e-5, atol=1e-6)
 
 
 def test_a_life_is_the_same_in_any_batch(begin: Begin) -> None:
