@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bandit.floor import Floor
 from bandit.ope.paired import difference
-from experiments.conservative import Shop
+from experiments.conservative import BySegment, Shop
 from experiments.gauntlet_run import turns
 from experiments.gauntlet_tasks import CLICKS
 from experiments.record import RESULTS, record
@@ -39,7 +39,7 @@ _PLAIN = "lints"
 
 def walked(shop: Shop, policy_id: str, options: Mapping[str, Any]) -> tuple[Array, list[int]]:
     """Mean true rate of each day, and the days on which a watched policy was alarmed."""
-    policy: Any = build(policy_id, shop.shape, scheme=CLICKS, options=options)
+    policy: Any = BySegment(build(policy_id, shop.shape, scheme=CLICKS, options=options))
     rates: list[float] = []
     alarms: list[int] = []
     known = 0
