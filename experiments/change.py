@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--weeks", type=int, default=20)
-    parser.add_argument("--users", type=int, default=500)
+    parser.add_argument("--users", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args(argv)
     rows: list[dict[str, Any]] = []

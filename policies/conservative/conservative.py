@@ -49,6 +49,9 @@ class ConservativeParams:
         Of decisions that stay the baseline's for ever: the price of seeing when the policy fails.
     half_life_days : float
         After which what was measured counts half.
+    drift : float
+        Share of the baseline's value by which the difference may have moved since it was measured:
+        0 where the world stands still.
     tuned_at : float
         Rows of the smaller group at which the bound is tightest.
     """
@@ -58,16 +61,19 @@ class ConservativeParams:
     worst_loss: float = 1.0
     baseline_share: float = 0.05
     half_life_days: float = 28.0
+    drift: float = 0.0
     tuned_at: float = 2000.0
 
     def __post_init__(self) -> None:
         positive = (self.slack, self.worst_loss, self.half_life_days, self.tuned_at)
         is_sound = all(0 < x < np.inf for x in positive) and self.slack < self.worst_loss
+        is_sound &= 0 <= self.drift < np.inf
         if not (is_sound and 0 < self.alpha < 0.5 and 0 < self.baseline_share < 0.5):
+            settings = (*positive, self.drift, self.alpha, self.baseline_share)
             raise BadInputError(
                 "expected slack, worst_loss, half_life_days and tuned_at above 0, slack below "
-                f"worst_loss, alpha and baseline_share in (0, .5), got {positive}, {self.alpha}, "
-                f"{self.baseline_share}"
+                "worst_loss, drift of at least 0, alpha and baseline_share in (0, .5), got "
+                f"{settings}"
             )
 
 
@@ -152,6 +158,7 @@ class Conservative:
         params = self.params
         policy, baseline = self.evidence.samples(self.scheme)
         lower = lower_bound(policy, baseline, alpha=params.alpha, tuned_at=params.tuned_at)
+        lower -= params.drift * max(baseline.mean, 0.0)
         share = allowed_share(
             baseline.mean, lower, slack=params.slack, worst_loss=params.worst_loss
         )

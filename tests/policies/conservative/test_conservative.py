@@ -64,6 +64,16 @@ def test_a_policy_that_takes_away_stays_small_enough() -> None:
     assert 0.02 <= taught(-0.1).share <= 0.04
 
 
+def test_where_tastes_may_have_drifted_less_is_trusted() -> None:
+    """A good policy adds .05 to a baseline of .2: half of that may not have drifted away."""
+    held = taught(0.05)
+    assert held.allowed() == 0.95
+    held.params = replace(held.params, drift=0.5)
+    assert held.allowed() < 0.2
+    held.params = replace(held.params, drift=0.01)
+    assert held.allowed() == 0.95
+
+
 def test_an_equal_policy_is_trusted_bit_by_bit() -> None:
     """Nobody can tell it from one that loses what the bound is wide."""
     few, many = taught(0.0, days=10).share, taught(0.0, days=40).share
@@ -109,6 +119,7 @@ def test_two_baselines_turn_with_the_encoder_where_they_can() -> None:
         ({"policy": "conservative"}, "two other policies"),
         ({"baseline": "best_hour"}, "has to be shown behaviour"),
         ({"params": {"slack": 0.5, "worst_loss": 0.4}}, "slack below worst_loss"),
+        ({"params": {"drift": -0.1}}, "drift of at least 0"),
         ({"params": {"alpha": 0.0}}, "alpha and baseline_share"),
     ],
 )
