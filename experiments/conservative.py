@@ -204,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--options", type=json.loads, default={"model": {"forget": 0.98}})
     parser.add_argument("--worlds", nargs="*", default=list(_WORLDS), choices=list(_WORLDS))
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--first-seed", type=int, default=20)
     parser.add_argument("--weeks", type=int, default=52)
     parser.add_argument("--users", type=int, default=2000)
     parser.add_argument("--kept", type=Path, default=Path("runs/conservative"))
@@ -228,6 +228,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = {
         "policy": chosen.policy,
         "options": json.dumps(chosen.options),
+        "first seed": chosen.first_seed,
         "users a day": chosen.users,
         "weeks": chosen.weeks,
         **{name: getattr(params, name) for name in ConservativeParams.__slots__},
@@ -239,6 +240,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "Asked: at least .95 of seeds within, and half of the gain kept. Half of every taste is "
         "another one after 26 weeks; after the break all are other ones overnight, which nobody "
         "can see before it has cost something.",
+        "Seeds 0 to 19 were walked first, at a slack of .02 without an allowance for drift: 16 "
+        "within, worst week -.028, .62 of the gain kept. Seeds from 20 on were new to it.",
     )
     print(
         record("conservative", rows, settings=settings, notes=notes, folder=chosen.out).read_text()
