@@ -82,6 +82,18 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(name="hybrid_ts, content score", policy_id=DEFAULT, price="value", view="scored"),
     Row(
+        name="hybrid_ts, narrow counts",
+        policy_id=DEFAULT,
+        price="value",
+        options={"model": {"block_sd": 0.01}},
+    ),
+    Row(
+        name="hybrid_ts, narrow and drawn less",
+        policy_id=DEFAULT,
+        price="value",
+        options={"model": {"block_sd": 0.01, "response_sd": 0.5}, "explorer": {"scale": 0.2}},
+    ),
+    Row(
         name="click_greedy",
         policy_id="lin_greedy",  # what click_greedy is once a click has a price
         price="click",
