@@ -9,6 +9,7 @@ what their own pmf is worth less silence under the same chances, and a table. Ne
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -36,6 +37,8 @@ from simulator.request_features import RequestColumns
 __all__ = ["ALGORITHMS", "Settings", "behind_the_contract", "config_of", "main", "train"]
 
 ALGORITHMS = ("ppo", "dqn")
+_STUDY = "rllib_train"
+_ALIKE = "any eligible action"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,39 +272,44 @@ def main() -> None:
     names, seeds, out = (chosen.pop(name) for name in ("algorithms", "seeds", "out"))
     settings = Settings(**chosen)
     torch.set_num_threads(1)
-    rows: list[dict[str, Any]] = []
     out.mkdir(parents=True, exist_ok=True)
+    rows = _kept(settings, out)
     with ray_session():
         for name in names:
             for seed in seeds:
+                if any(row["training"] == f"{name} {seed}" for row in rows):
+                    continue
                 network, curve = train(name, settings, seed)
                 np.savez(out / f"rllib_{name}_{seed}.npz", **cast(Any, network.state()))
                 rows += [{"training": f"{name} {seed}"} | point for point in curve]
-                table = _recorded(rows, settings, seeds=seeds, out=out)
-    print(table.read_text())
+                _record(rows, settings, out)
+    print((out / f"{_STUDY}.md").read_text())
 
 
-def _recorded(
-    rows: list[dict[str, Any]], settings: Settings, *, seeds: list[int], out: Path
-) -> Path:
-    """Write what is known so far; return the table's path."""
-    draw_curve(rows, out / "rllib_train.svg", by="training")
+def _kept(settings: Settings, out: Path) -> list[dict[str, Any]]:
+    """Points of trainings that are over, of an earlier run under the same settings."""
+    path = out / f"{_STUDY}.json"
+    if not path.exists():
+        return []
+    content = json.loads(path.read_text())
+    rows: list[dict[str, Any]] = content["rows"]
+    is_same = content["settings"] == asdict(settings)
+    return [row for row in rows if row["training"] != _ALIKE] if is_same else []
+
+
+def _record(rows: list[dict[str, Any]], settings: Settings, out: Path) -> None:
+    """Write what is known so far."""
+    draw_curve(rows, out / f"{_STUDY}.svg", by="training")
     quiet, _ = settings.judge.worth(None)
     rng = generator(key_of("any"), stream=Stream.INITIAL)
     alike = settings.judge.point(lambda asked: any_eligible(asked.mask, rng), quiet)
-    last = {"training": "any eligible action", "user-steps": ""} | alike
+    last = {"training": _ALIKE, "user-steps": ""} | alike
     notes = (
         "Simulated. What a draw from the policy's own pmf is worth less silence a user-week, the "
         "same users under the same chances, with the half width of a 95 % interval over users; "
         "no floor.",
     )
-    return record(
-        "rllib_train",
-        [*rows, last],
-        settings=asdict(settings) | {"seeds": seeds},
-        notes=notes,
-        folder=out,
-    )
+    record(_STUDY, [*rows, last], settings=asdict(settings), notes=notes, folder=out)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -93,19 +94,11 @@ def test_the_policy_behind_the_contract_is_the_module_that_was_trained(name: str
 @needs_ray
 @pytest.mark.slow
 def test_the_study_writes_networks_that_the_registry_reads(tmp_path: Path) -> None:
-    """Named arrays, a curve, a table with its settings."""
-    small = ["--preset=tiny", "--ppo-user-steps=300", "--dqn-user-steps=300", "--points=1"]
-    small += ["--ppo-envs=8", "--ppo-batch-rows=64", "--ppo-minibatch-rows=32", "--dqn-envs=8"]
-    small += ["--dqn-batch-rows=16", "--evaluation-users=20", "--evaluation-days=2"]
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.rllib_train", *small, f"--out={tmp_path}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=900,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    """Named arrays, a curve, a table; a second call trains what is not there yet."""
+    _study(tmp_path, "--algorithms=ppo")
+    before = (tmp_path / "rllib_ppo_1.npz").stat().st_mtime_ns
+    _study(tmp_path)
+    assert (tmp_path / "rllib_ppo_1.npz").stat().st_mtime_ns == before
     written = sorted(path.name for path in tmp_path.iterdir())
     assert written == [
         "rllib_dqn_1.npz",
@@ -114,3 +107,20 @@ def test_the_study_writes_networks_that_the_registry_reads(tmp_path: Path) -> No
         "rllib_train.md",
         "rllib_train.svg",
     ]
+    rows = json.loads((tmp_path / "rllib_train.json").read_text())["rows"]
+    assert {row["training"] for row in rows} == {"ppo 1", "dqn 1", "any eligible action"}
+
+
+def _study(out: Path, *more: str) -> None:
+    small = ["--preset=tiny", "--ppo-user-steps=300", "--dqn-user-steps=300", "--points=1"]
+    small += ["--ppo-envs=8", "--ppo-batch-rows=64", "--ppo-minibatch-rows=32", "--dqn-envs=8"]
+    small += ["--dqn-batch-rows=16", "--evaluation-users=20", "--evaluation-days=2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.rllib_train", *small, f"--out={out}", *more],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
