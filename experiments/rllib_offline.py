@@ -46,6 +46,7 @@ from simulator.request_features import RequestColumns
 __all__ = ["Settings", "learn", "main", "refusal_of_cql"]
 
 ALGORITHMS = ("bc", "marwil")
+_POLICIES = {"rllib_bc": "rllib_bc", "rllib_marwil": "rllib_marwil", "discrete_cql": "double_dqn"}
 _FACE = "PushDaily-v0"
 _N_CPUS = 4  # of Ray's reckoning: a reader, an actor that maps, and a learner wait for one another
 
@@ -216,43 +217,47 @@ def _reading(config: Any, folder: Path) -> Any:
     )
 
 
-def study(settings: Settings, seed: int, out: Path) -> list[dict[str, Any]]:
-    """Log, learn and judge under one seed; a row a policy."""
-    judge = settings.judge
-    quiet, _ = judge.worth(None)
-    sizes = {"hidden": settings.hidden, "width": settings.width}
-    judged: list[tuple[str, Policy, Floor | None]] = []
-    judged.append(("the logging policy", settings.policy("random"), Floor()))
+def learn_all(settings: Settings, seed: int, out: Path) -> None:
+    """Log and learn under one seed, and write the networks; RLlib has to be running."""
     with tempfile.TemporaryDirectory() as room:
         rows = log_of(settings, seed, Path(room) / "log")
+        networks = {}
         for name in ALGORITHMS:
             started = time.monotonic()
-            network = learn(name, rows, settings, seed=seed, folder=Path(room) / name)
-            np.savez(out / f"rllib_{name}_{seed}.npz", **cast(Any, network.state()))
-            policy = settings.policy(f"rllib_{name}", params=sizes)
-            policy.load(network.state())
-            judged.append((f"rllib_{name}", policy, None))
+            folder = Path(room) / name
+            networks[f"rllib_{name}"] = learn(name, rows, settings, seed=seed, folder=folder)
             print(f"{name}, seed {seed}: {time.monotonic() - started:.0f} s", flush=True)
-        network = learn_cql(
-            rows,
-            settings.columns,
-            passes=settings.passes,
-            batch_rows=settings.batch_rows,
-            learning_rate=settings.learning_rate,
-            alpha=settings.alpha,
-            seed=seed,
-            **sizes,
-        )
-        np.savez(out / f"discrete_cql_{seed}.npz", **cast(Any, network.state()))
-        policy = settings.policy("double_dqn", params=sizes)
-        policy.load(network.state())
-        judged.append(("discrete CQL, greedy", policy, None))
-    told = []
-    for name, policy, floor in judged:
-        rng = generator(key_of("rllib offline", seed), stream=Stream.INITIAL)
-        point = judge.point(drawn(policy, rng, floor=floor), quiet)
-        told.append({"policy": name, "seed": seed, "decisions learned": rows.num_rows} | point)
-    return told
+    networks["discrete_cql"] = learn_cql(
+        rows,
+        settings.columns,
+        passes=settings.passes,
+        batch_rows=settings.batch_rows,
+        learning_rate=settings.learning_rate,
+        alpha=settings.alpha,
+        hidden=settings.hidden,
+        width=settings.width,
+        seed=seed,
+    )
+    for name, network in networks.items():
+        np.savez(out / f"{name}_{seed}.npz", **cast(Any, network.state()))
+
+
+def judge_all(settings: Settings, seeds: list[int], out: Path) -> list[dict[str, Any]]:
+    """Worth of the logging policy and of every network that was written; a row each."""
+    judge = settings.judge
+    quiet, _ = judge.worth(None)
+    rng = generator(key_of("rllib offline"), stream=Stream.INITIAL)
+    logging = drawn(settings.policy("random"), rng, floor=Floor())
+    rows = [{"policy": "the logging policy", "seed": 0} | judge.point(logging, quiet)]
+    for seed in seeds:
+        for name, policy_id in _POLICIES.items():
+            path = str(out / f"{name}_{seed}.npz")
+            policy = settings.policy(policy_id, params={"network": path})
+            rng = generator(key_of("rllib offline", seed), stream=Stream.INITIAL)
+            point = judge.point(drawn(policy, rng), quiet)
+            rows.append({"policy": name, "seed": seed} | point)
+            print(rows[-1], flush=True)
+    return rows
 
 
 def main() -> None:
@@ -264,23 +269,30 @@ def main() -> None:
         )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="judge the networks that are there, learned as said here",
+    )
     chosen = vars(parser.parse_args())
-    seeds, out = chosen.pop("seeds"), chosen.pop("out")
+    seeds, out, keep = (chosen.pop(name) for name in ("seeds", "out", "keep"))
     settings = Settings(**chosen)
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
     with ray_session(_N_CPUS):
         for seed in seeds:
-            rows += study(settings, seed, out)
+            if not (keep and (out / f"discrete_cql_{seed}.npz").exists()):
+                learn_all(settings, seed, out)
         with tempfile.TemporaryDirectory() as room:
-            small = log_of(settings, 0, Path(room) / "log").slice(0, 256)
-            refusal = refusal_of_cql(small, settings, folder=Path(room) / "cql")
+            few = Settings(preset=settings.preset, users=40, days=5)
+            small = log_of(few, 0, Path(room) / "log")
+            refusal = refusal_of_cql(small, few, folder=Path(room) / "cql")
+    rows = judge_all(settings, seeds, out)
     notes = (
         "Simulated. What a draw from the policy's own pmf is worth less silence a user-week, the "
         "same users under the same chances, with the half width of a 95 % interval over users. The "
         "logging policy is any eligible action alike under the floor of every table, as it logged; "
-        "what was learned from it is judged without a floor.",
+        "what was learned from it is judged without a floor, discrete CQL as its best action.",
         f"CQL of RLlib 2.60 over a choice of actions: {refusal or 'it trains'}.",
     )
     table = record(

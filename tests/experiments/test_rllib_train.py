@@ -1,4 +1,4 @@
-"""Slow: `make test-slow` installs RLlib, which trains in a process of its own."""
+"""All but the last are slow: `make test-slow` installs RLlib, which trains in its own process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from bandit.actions import assemble
+from bandit.floor import check_pmf
+from bandit.outcomes import UPLIFT
+from experiments.record import RESULTS
+from policies.registry import build
+from policies.shape import PolicyShape
+from simulator.config import load
+from simulator.guard import WorldGuard
+from simulator.offers import Slates
+from simulator.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_ray = pytest.mark.skipif(
@@ -124,3 +136,24 @@ def _study(out: Path, *more: str) -> None:
         timeout=900,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_committed_network_decides_in_the_simulated_world() -> None:
+    """What RLlib trained on a face is asked in the loop, without it."""
+    world = World(load("ecommerce"), 50, 7)
+    seen = world.observe()
+    assert seen is not None
+    items = Slates(world=world)(seen)
+    asked = assemble(seen, items, reasons=WorldGuard(world).plan(seen, items))
+    shape = PolicyShape(
+        n_context=asked.context.shape[1],
+        n_item_features=asked.item_features.shape[2],
+        n_slot_features=asked.slot_features.shape[2],
+        n_users=50,
+        n_items=2000,
+        n_slots=asked.n_slots,
+    )
+    options = {"params": {"network": str(RESULTS / "rllib_dqn_1.npz")}}
+    pmf = build("rllib_dqn", shape, scheme=UPLIFT, options=options).pmf(asked, 1)
+    check_pmf(pmf, asked.mask)
+    assert np.ptp(pmf[:, 0]) > 0.9
