@@ -161,9 +161,11 @@ class Joiner:
             for which in (~is_old, is_old)
         )
         table["is_emitted"][due] = True
-        # Look again at doubling ages, so that a row is revised a bounded number of times.
+        # Look again at doubling ages, and once a day: what a silent row is still expected to bring
+        # falls with its age, and whoever holds yesterday's view expects too much of it.
         age_ms = np.maximum(now_ms - table["at_ms"][due], HOUR_MS)
-        table["next_ms"][due] = table["at_ms"][due] + 2 * age_ms
+        again_ms = table["at_ms"][due] + 2 * age_ms
+        table["next_ms"][due] = np.minimum(again_ms, now_ms + DAY_MS)
         table["look_ms"][due] = np.minimum(table["next_ms"][due], table["final_ms"][due])
         self._release(due[is_final])
         self._forget(now_ms)
@@ -172,7 +174,8 @@ class Joiner:
     def outlook(self, now_ms: int) -> Feedback:
         """Return all open rows as they would be learned now; nothing is emitted.
 
-        Rows are looked at again at doubling ages, so a learner may hold an older view of some.
+        Rows are looked at again at doubling ages and at least once a day, so a learner may hold an
+        older view of some.
 
         Parameters
         ----------
