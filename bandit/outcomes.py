@@ -448,3 +448,14 @@ class Feedback:
     def n_rows(self) -> int:
         """Number of decisions N."""
         return len(self.decision_id)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Feedback:
+        """Return chosen rows, in the chosen order.
+
+        Parameters
+        ----------
+        rows : ndarray of int, (m,), or of bool, (N,)
+            Positions, or which of all.
+        """
+        names = [name for name in Feedback.__slots__ if name != "scheme"]
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})

@@ -20,7 +20,7 @@ from policies.checks import check_state
 from policies.roles import Explorer, RewardModel
 from policies.turning import turn
 
-__all__ = ["Explored", "wake_ups"]
+__all__ = ["Explored", "telling", "wake_ups"]
 
 Array = NDArray[np.float64]
 
@@ -85,13 +85,14 @@ class Explored:
         return self.model.estimate(request)
 
     def update(self, feedback: Feedback) -> None:
-        """Learn rows seen for the first time, and count them."""
-        self.model.update(feedback)
-        self.n_learned += feedback.n_rows
+        """Learn rows seen for the first time, and count them; see :func:`telling`."""
+        told = telling(feedback)
+        self.model.update(told)
+        self.n_learned += told.n_rows
 
     def revise(self, feedback: Feedback) -> None:
         """Replace what open rows taught."""
-        self.model.revise(feedback)
+        self.model.revise(telling(feedback))
 
     def rotate(self, basis: Array, kept: float) -> None:
         """Follow the encoder's new basis; see :meth:`policies.models.linear.LinearModel.rotate`.
@@ -113,6 +114,21 @@ class Explored:
         check_state(state, {"n_learned": ()})
         self.model.load(state)
         self.n_learned = int(state["n_learned"])
+
+
+def telling(feedback: Feedback) -> Feedback:
+    """Rows that tell what a push adds: those in which one might have been sent.
+
+    Who cannot be sent to (no permission, no token, caps reached) comes less often, or more: with
+    P(send) = 0 a row is no other side of any comparison, and learned as silence it makes what tells
+    such users from others look like the effect of a push.
+
+    References
+    ----------
+    Rosenbaum and Rubin (1983), "The central role of the propensity score": overlap.
+    """
+    could = feedback.p_send > 0
+    return feedback if could.all() else feedback.take(could)
 
 
 def wake_ups(explorer: Explorer, model: RewardModel, request: Request) -> NDArray[np.int64]:

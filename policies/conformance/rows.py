@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +11,7 @@ from bandit.slots import HOUR_MS
 from policies.conformance.world import HITS
 from policies.shape import PolicyShape
 
-__all__ = ["feedback_of", "request_of", "rows_of"]
+__all__ = ["feedback_of", "request_of"]
 
 
 def request_of(
@@ -73,9 +71,3 @@ def feedback_of(
         short_list=np.stack([item, (item + 1) % shape.n_items], axis=1),
         p_items=np.tile([0.2, 0.6], (n, 1)),
     )
-
-
-def rows_of(feedback: Feedback, rows: NDArray[np.int64]) -> Feedback:
-    """Return chosen rows of feedback, in the chosen order."""
-    names = [name for name in Feedback.__slots__ if name != "scheme"]
-    return replace(feedback, **{name: getattr(feedback, name)[rows] for name in names})

@@ -11,7 +11,7 @@ from bandit.actions import Request, assemble
 from bandit.loop import Loop, Step
 from bandit.outcomes import Feedback, RewardScheme
 from policies.conformance.case import Case
-from policies.conformance.rows import feedback_of, request_of, rows_of
+from policies.conformance.rows import feedback_of, request_of
 from policies.conformance.walks import loop_of, walk
 from policies.conformance.world import HITS, StateWorld, identity_world, tiny_world
 from policies.registry import Entry, policies
@@ -28,7 +28,6 @@ class Bench:
     run: Callable[..., Iterator[tuple[Step, float]]] = walk
     request_of: Callable[..., Request] = request_of
     feedback_of: Callable[..., Feedback] = feedback_of
-    rows_of: Callable[..., Feedback] = rows_of
     assembled: Callable[..., Request] = assemble
 
 

@@ -10,7 +10,7 @@ from bandit.outcomes import Feedback
 from bandit.slots import DAY_MS
 from policies.budgets.ledger import Ledger
 from policies.budgets.limits import Limit
-from policies.conformance.rows import feedback_of, rows_of
+from policies.conformance.rows import feedback_of
 from policies.shape import PolicyShape
 
 SHAPE = PolicyShape(
@@ -55,7 +55,7 @@ def test_the_same_rows_end_in_the_same_prices_whatever_their_batches() -> None:
     for order in (np.arange(300)[::-1], np.random.default_rng(2).permutation(300)):
         ledger = ledger_of()
         for row in order:
-            ledger.add(rows_of(rows, np.array([row])))
+            ledger.add(rows.take(np.array([row])))
         np.testing.assert_allclose(ledger.prices, at_once.prices, rtol=1e-12, atol=1e-12)
         assert ledger.first == at_once.first == 20_000
 
@@ -66,7 +66,7 @@ def test_days_without_decisions_use_nothing() -> None:
     gap.add(replace(rows, at_ms=np.where(rows.at_ms % 2 == 0, 5 * DAY_MS, 9 * DAY_MS)))
     assert len(gap.prices) == 5
     np.testing.assert_array_equal(gap.excess[1:], -1.0)
-    gap.add(rows_of(rows, np.arange(0)))
+    gap.add(rows.take(np.arange(0)))
     assert len(gap.prices) == 5
 
 

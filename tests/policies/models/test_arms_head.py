@@ -10,7 +10,6 @@ import pytest
 
 from bandit.errors import BadInputError, StateError
 from bandit.outcomes import Feedback, RewardScheme
-from policies.conformance.rows import rows_of
 from policies.models.arms_head import ArmsHead
 from policies.models.linear_head import HeadParams
 from policies.shape import PolicyShape
@@ -33,7 +32,7 @@ def test_a_batch_equals_its_rows_one_by_one(
     feedback = feedback_of(small_shape, 150, two_parts)
     whole.learn(feedback)
     for row in range(150):
-        single.learn(rows_of(feedback, np.array([row])))
+        single.learn(feedback.take(np.array([row])))
     assert _distance(single, whole) < 1e-12
     np.testing.assert_allclose(single.noise_sd(), whole.noise_sd(), rtol=1e-12)
 
@@ -77,7 +76,7 @@ def test_rank_one_updates_stay_beside_the_direct_inverse(
     head = ArmsHead(shape, hits, HeadParams())
     made = feedback_of(shape, 30_000, hits)
     for row in range(made.n_rows):
-        head.learn(rows_of(made, np.array([row])))
+        head.learn(made.take(np.array([row])))
         if row % 997 == 0:
             head.posterior()
     x = np.concatenate([np.ones((made.n_rows, 1)), made.context, made.slot_features], axis=1)
