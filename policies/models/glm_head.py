@@ -72,10 +72,10 @@ class GlmParams:
     base_rate: float = 0.02
     noise_sd: float = 1.0
     noise_rows: float = 10.0
-    response_sd: float = 1.5
+    response_sd: float = 1.0
     block_sd: float = 0.5
     block_rows: float = 1.0
-    least_rows: int = 2000
+    least_rows: int = 500
     grows: float = 0.15
     forget: float = 1.0
     responses: str = "logistic"
