@@ -27,6 +27,7 @@ __all__ = [
     "final_row",
     "is_modest",
     "learned_rows",
+    "part_of",
 ]
 
 Lengths = tuple[int, int, int]
@@ -177,6 +178,11 @@ def check_scheme(scheme: RewardScheme, ours: RewardScheme) -> None:
             f"expected the components of scheme {ours.name!r}, at any weights, got those of "
             f"{scheme.name!r}: other components need a policy of their own"
         )
+
+
+def part_of(state: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """Arrays of a saved state whose names begin with a prefix, by the rest of their names."""
+    return {n.removeprefix(prefix): a for n, a in state.items() if n.startswith(prefix)}
 
 
 def check_state(state: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -22,7 +22,7 @@ from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, Policy, State
 from bandit.slots import HOUR_MS
 from policies.baselines.volume_math import WEEK_MS, is_due, threshold, volumes, worths
-from policies.checks import check_request, check_state
+from policies.checks import check_request, check_state, part_of
 from policies.models.linear_head import HeadParams, LinearHead
 from policies.parts import send_value
 from policies.shape import PolicyShape
@@ -187,8 +187,8 @@ class WeeklyBudget:
         """Restore what :meth:`state` returned."""
         check_state(state, {"rank": (-1,)})
         check_state(state, {"contexts": (len(state["rank"]), self.shape.n_context)})
-        self.head.load(_part(state, "volume."))
-        self.inner.load(_part(state, "inner."))
+        self.head.load(part_of(state, "volume."))
+        self.inner.load(part_of(state, "inner."))
         self.rank = np.array(state["rank"], np.uint64)
         self.contexts = np.array(state["contexts"], np.float64)
 
@@ -223,8 +223,7 @@ class WeeklyBudget:
         """Rows of random volumes, as sends of that volume to who the context describes."""
         drawn, is_drawn = self._drawn(feedback.user, feedback.at_ms)
         rows = np.flatnonzero(is_drawn)
-        columns = [name for name in Feedback.__slots__ if name != "scheme"]
-        kept = replace(feedback, **{name: getattr(feedback, name)[rows] for name in columns})
+        kept = feedback.take(rows)
         return replace(
             kept,
             is_send=drawn[rows] > 0,
@@ -267,7 +266,3 @@ def _crossed(context: Array) -> Array:
 def _shapes(volume: Whole) -> Array:
     """What of a volume worth is made of: log(1 + k) and k in weeks of daily sends, (N, 2)."""
     return np.stack([np.log1p(volume), volume / 7.0], axis=1)
-
-
-def _part(state: State, prefix: str) -> State:
-    return {name[len(prefix) :]: a for name, a in state.items() if name.startswith(prefix)}

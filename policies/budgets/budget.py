@@ -24,6 +24,7 @@ from bandit.slots import HOUR_MS
 from policies.budgets.ledger import Ledger
 from policies.budgets.limits import Limit, prices_of_actions
 from policies.budgets.priced import Priced
+from policies.checks import part_of
 from policies.explored import Explored, wake_ups
 from policies.turning import turn
 
@@ -205,8 +206,7 @@ class Budget:
 
     def load(self, state: State) -> None:
         """Restore what :meth:`state` returned."""
-        mine = {n.removeprefix(_MINE): a for n, a in state.items() if n.startswith(_MINE)}
-        self.ledger.load(mine)
+        self.ledger.load(part_of(state, _MINE))
         self.inner.load({n: a for n, a in state.items() if not n.startswith(_MINE)})
 
 

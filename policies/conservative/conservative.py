@@ -21,6 +21,7 @@ from bandit.actions import Request
 from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, Policy, State
+from policies.checks import part_of
 from policies.conservative.bound_math import allowed_share, lower_bound
 from policies.conservative.evidence import POLICY, Evidence
 from policies.turning import turn
@@ -208,6 +209,4 @@ class Conservative:
     def load(self, state: State) -> None:
         """Restore what :meth:`state` returned."""
         for part in _PARTS:
-            start = f"{part}."
-            mine = {n.removeprefix(start): a for n, a in state.items() if n.startswith(start)}
-            getattr(self, part).load(mine)
+            getattr(self, part).load(part_of(state, f"{part}."))

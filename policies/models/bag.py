@@ -9,7 +9,7 @@ with the online bootstrap"; Owen and Eckles (2012), "Bootstrapping data arrays o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from bandit.draws import Stream, key_of, uniforms
 from bandit.errors import BadInputError
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
-from policies.checks import check_state
+from policies.checks import check_state, part_of
 from policies.exploration import votes
 from policies.models.linear_math import row_chunks
 from policies.roles import RewardModel
@@ -166,8 +166,7 @@ class Bag:
         """Restore what :meth:`state` returned."""
         check_state(state, {name: (-1,) * array.ndim for name, array in self.state().items()})
         for name, model in self._named.items():
-            mine = f"{name}."
-            model.load({k.removeprefix(mine): v for k, v in state.items() if k.startswith(mine)})
+            model.load(part_of(state, f"{name}."))
 
     @property
     def _models(self) -> list[RewardModel]:
@@ -182,5 +181,4 @@ class Bag:
 def _tossed(feedback: Feedback, key: int) -> Feedback:
     """The rows whose coin of that key says so."""
     chosen = uniforms(key, feedback.decision_id, stream=Stream.BOOTSTRAP) < 0.5
-    names = [name for name in Feedback.__slots__ if name != "scheme"]
-    return replace(feedback, **{name: getattr(feedback, name)[chosen] for name in names})
+    return feedback.take(chosen)

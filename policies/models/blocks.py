@@ -7,12 +7,13 @@ Li, Chu, Langford and Schapire (2010), §3.2 (hybrid models).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit.errors import expect_shape
+from policies.models.layout import Layout
 from policies.shape import PolicyShape
 
 __all__ = ["Blocks"]
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(Layout):
     """Where each block lies in φ.
 
     Parameters
@@ -36,8 +37,6 @@ class Blocks:
     """
 
     shape: PolicyShape
-    names: tuple[str, ...] = field(init=False)
-    edges: tuple[int, ...] = field(init=False)  # of the blocks, one more than names
 
     def __post_init__(self) -> None:
         d, di, ds = self.lengths
@@ -52,9 +51,7 @@ class Blocks:
             "context_slot": d * ds,
             "item_slot": di * ds,
         }
-        object.__setattr__(self, "names", tuple(sizes))
-        edges = np.concatenate([[0], np.cumsum(list(sizes.values()))])
-        object.__setattr__(self, "edges", tuple(int(edge) for edge in edges))
+        self.lay(sizes)
 
     @property
     def lengths(self) -> tuple[int, int, int]:
@@ -63,29 +60,9 @@ class Blocks:
         return shape.n_context, shape.n_item_features, shape.n_slot_features
 
     @property
-    def n_features(self) -> int:
-        """Length P of φ."""
-        return self.edges[-1]
-
-    @property
     def n_base(self) -> int:
         """Length of the base, which comes first."""
         return self.edges[2]
-
-    def at(self, name: str) -> slice:
-        """Where a block lies."""
-        block = self.names.index(name)
-        return slice(self.edges[block], self.edges[block + 1])
-
-    def per_feature(self, of_block: Array) -> Array:
-        """One number a block, (B,), as one a feature, (P,)."""
-        return np.repeat(of_block, np.diff(self.edges))
-
-    def sums(self, of_feature: Array) -> Array:
-        """Sum of one number a feature, (P,), over each block, (B,)."""
-        running = np.concatenate([[0.0], np.cumsum(of_feature)])
-        edges = np.array(self.edges)
-        return np.asarray(running[edges[1:]] - running[edges[:-1]])
 
     def features(
         self, context: Array, item: Array, slot: Array, *, is_send: NDArray[np.bool_]

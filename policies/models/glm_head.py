@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from bandit.errors import BadInputError
 from policies.checks import check_state
-from policies.models.blocks import Blocks
 from policies.models.glm_math import Moments, Posterior, moments_of_rows, posterior_of, sigmoid
+from policies.models.layout import Layout
 
 __all__ = ["GlmHead", "GlmParams", "Link"]
 
@@ -113,7 +113,7 @@ class GlmHead:
 
     Parameters
     ----------
-    blocks : Blocks
+    blocks : Layout
         Layout of φ.
     n_items : int
         Intercepts I; 0 for none.
@@ -123,7 +123,7 @@ class GlmHead:
         Priors.
     """
 
-    blocks: Blocks
+    blocks: Layout
     n_items: int
     link: Link
     params: GlmParams

@@ -29,6 +29,7 @@ from policies.checks import (
     check_state,
     check_turn,
     learned_rows,
+    part_of,
 )
 from policies.models.blocks import Blocks
 from policies.models.glm_head import GlmHead, GlmParams
@@ -250,8 +251,7 @@ class HybridModel:
         """Restore what :meth:`state` returned."""
         check_state(state, {"log_discount": ()})
         for r, head in enumerate(self.heads):
-            start = f"{r}."
-            head.load({n.removeprefix(start): a for n, a in state.items() if n.startswith(start)})
+            head.load(part_of(state, f"{r}."))
         self.rows.load(state)
         self.log_discount = float(state["log_discount"])
 

@@ -11,12 +11,13 @@ Imbens and Kang (2019), "The surrogate index"; Prentice (1989) for when it holds
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit.errors import expect_shape
+from policies.models.layout import Layout
 
 __all__ = ["Reach"]
 
@@ -36,7 +37,7 @@ _RARE: Mapping[str, float] = {"send": 0.1, "context": 0.02}
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Layout):
     """Where each block lies in φ.
 
     Parameters
@@ -47,21 +48,12 @@ class Reach:
 
     n_context: int
     n_item_features: int
-    names: tuple[str, ...] = field(init=False)
-    edges: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         d, di = self.n_context, self.n_item_features
         sizes = {"one": 1, "c": d, "chance": 2, "send": 1, "context": d}
         sizes |= {"answer": 1, "context_answer": d, "item_answer": di}
-        object.__setattr__(self, "names", tuple(sizes))
-        edges = np.concatenate([[0], np.cumsum(list(sizes.values()))])
-        object.__setattr__(self, "edges", tuple(int(edge) for edge in edges))
-
-    @property
-    def n_features(self) -> int:
-        """Length P of φ."""
-        return self.edges[-1]
+        self.lay(sizes)
 
     def spreads(self, *, is_rare: bool) -> Array:
         """Prior standard deviation of a coefficient of each block, (B,): assumed.
@@ -75,21 +67,6 @@ class Reach:
     def both(self, first: str, second: str) -> slice:
         """Two blocks that lie side by side."""
         return slice(self.at(first).start, self.at(second).stop)
-
-    def at(self, name: str) -> slice:
-        """Where a block lies."""
-        block = self.names.index(name)
-        return slice(self.edges[block], self.edges[block + 1])
-
-    def per_feature(self, of_block: Array) -> Array:
-        """One number a block, (B,), as one a feature, (P,)."""
-        return np.repeat(of_block, np.diff(self.edges))
-
-    def sums(self, of_feature: Array) -> Array:
-        """Sum of one number a feature, (P,), over each block, (B,)."""
-        running = np.concatenate([[0.0], np.cumsum(of_feature)])
-        edges = np.array(self.edges)
-        return np.asarray(running[edges[1:]] - running[edges[:-1]])
 
     def features(
         self,

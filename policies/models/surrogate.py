@@ -34,7 +34,6 @@ from policies.shape import PolicyShape
 __all__ = ["SurrogateModel"]
 
 Array = NDArray[np.float64]
-Whole = NDArray[np.int64]
 
 _SPREAD_DRAWS = 128
 _CLICK = Component(name="click", kinds=(Kind.CLICKED,), measure="any", weight=1.0)
@@ -177,7 +176,7 @@ class SurrogateModel:
         ours = np.isin(feedback.decision_id, self.rows.decision_id)
         self.rows.positions(feedback.decision_id[~answers])  # open in one of them, or refused
         if answers.any():
-            self.answers.revise(_some(self._told(feedback), np.flatnonzero(answers)))
+            self.answers.revise(self._told(feedback).take(answers))
         where = self.rows.positions(feedback.decision_id[ours])
         kept = {name: self.rows.take(name, where) for name in self.rows.widths}
         self.heads.revise(kept, target=target[ours], weight=weight[ours])
@@ -282,8 +281,3 @@ def _clicks_of(scheme: RewardScheme) -> int:
         if Kind.CLICKED in component.kinds and component.measure == "any":
             return position
     return -1
-
-
-def _some(feedback: Feedback, rows: Whole) -> Feedback:
-    columns = [name for name in Feedback.__slots__ if name != "scheme"]
-    return replace(feedback, **{name: getattr(feedback, name)[rows] for name in columns})

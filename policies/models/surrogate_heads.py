@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bandit.actions import Request
 from bandit.outcomes import Component, Kind
+from policies.checks import part_of
 from policies.models.glm_head import GlmHead, GlmParams
 from policies.models.glm_math import sigmoid
 from policies.models.linear_math import row_chunks
@@ -47,7 +48,7 @@ class SurrogateHead:
         self.reach = reach
         self.visits = _VISITS if Kind.SESSION in component.kinds else 0.0
         params = GlmParams(base_rate=_BASE_RATE, least_rows=_NEVER)
-        self.head = GlmHead(reach, 0, link, params)  # type: ignore[arg-type]
+        self.head = GlmHead(reach, 0, link, params)
         spreads = reach.spreads(is_rare=link == "logistic")
         self.head.scale = np.append(self.head.noise / spreads**2, 1.0)
 
@@ -208,9 +209,7 @@ class SurrogateHeads:
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore what :meth:`state` returned."""
         for b, part in enumerate(self.parts):
-            start = f"{b}."
-            mine = {n.removeprefix(start): a for n, a in state.items() if n.startswith(start)}
-            part.head.load(mine)
+            part.head.load(part_of(state, f"{b}."))
 
 
 def _asked(context: Array, item: Array, answer: Array, *, sent: float) -> Columns:

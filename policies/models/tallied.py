@@ -16,7 +16,7 @@ from bandit.actions import Request
 from bandit.outcomes import Feedback, RewardScheme
 from bandit.protocols import Estimate, State
 from policies.base import base_values
-from policies.checks import check_state
+from policies.checks import check_state, part_of
 from policies.models.open_rows import OpenRows
 from policies.roles import RewardModel
 from policies.turning import turn
@@ -128,8 +128,7 @@ class Tallied:
     def load(self, state: State) -> None:
         """Restore what :meth:`state` returned."""
         check_state(state, {"tally.total": self.total.shape})
-        mine = "tally."
         rows = OpenRows(self.rows.widths)
-        rows.load({k.removeprefix(mine): v for k, v in state.items() if k.startswith(mine)})
+        rows.load(part_of(state, "tally."))
         self.model.load(state)
         self.rows, self.total = rows, np.array(state["tally.total"], np.float64)

@@ -20,7 +20,7 @@ from bandit.actions import Request, SlotGrid
 from bandit.errors import BadInputError
 from bandit.outcomes import RewardScheme
 from bandit.protocols import Estimate, State
-from policies.checks import check_request, check_state
+from policies.checks import check_request, check_state, part_of
 from policies.shape import PolicyShape
 from policies.vw.adf import VowpalWabbit
 from policies.vw.examples import Blanks
@@ -145,8 +145,7 @@ class Cats(FinalLearner):
         """Go on from a saved state, bit by bit."""
         check_state(state, {"times": (-1,), "n_learned": ()})
         self.held.load(state)
-        own = {n.removeprefix("items."): a for n, a in state.items() if n.startswith("items.")}
-        self.items.load(own)
+        self.items.load(part_of(state, "items."))
         self.workspaces.load(np.asarray(state["times"], np.uint8).tobytes())
         self.n_learned = int(state["n_learned"])
 
